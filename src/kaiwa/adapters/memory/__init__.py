@@ -1,0 +1,1 @@
+"""Fakes that ship: they pass the same contract tests as the real adapters."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: accounts, talks, the log, clips, and wake-ups by NOTIFY."""

@@ -1,0 +1,1 @@
+"""Values: audio, speech, events, ids. Imports nothing of ours."""

@@ -1,0 +1,241 @@
+"""Everything that happens in a talk, and the one codec that writes and reads it.
+
+Durable events are rows: they get a `seq` (1, 2, 3 … per talk, no gaps) when they are appended.
+Ephemeral events pass by and are gone.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from kaiwa.domain.talk import Role
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(round(time.time(), 3), UTC)
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: datetime = Field(default_factory=_now)
+
+
+# --- durable -----------------------------------------------------------------------------------
+
+
+class UtteranceFinal(_Event):
+    """One finished stretch of speech (`capture` set) or typed text (`capture` None)."""
+
+    type: Literal["utterance.final"] = "utterance.final"
+    utterance_id: str
+    participant: str
+    name: str
+    text: str
+    language: str
+    started_ms: int
+    ended_ms: int
+    capture: str | None = None
+
+
+class UtteranceEdited(_Event):
+    type: Literal["utterance.edited"] = "utterance.edited"
+    utterance_id: str
+    text: str
+    by: str
+
+
+class ReplyStarted(_Event):
+    type: Literal["reply.started"] = "reply.started"
+    reply_id: str
+    generation: int
+    cause: str
+    name: str
+
+
+class ReplyClause(_Event):
+    """`start`/`end`: its place in the reply's text. No `clip`: the browser's own voice speaks it,
+    or nobody does."""
+
+    type: Literal["reply.clause"] = "reply.clause"
+    reply_id: str
+    index: int
+    text: str
+    start: int
+    end: int
+    clip: str | None = None
+    duration_ms: int = 0
+
+
+class ReplyFinished(_Event):
+    """`error` says why, when `status` is failed: a code of `kaiwa.errors` and its sentence."""
+
+    type: Literal["reply.finished"] = "reply.finished"
+    reply_id: str
+    status: Literal["complete", "interrupted", "failed"]
+    text: str
+    timing: dict[str, int] = Field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+
+class ReplyCut(_Event):
+    """Supersedes what the talk remembers of a reply: only `heard_text` was heard."""
+
+    type: Literal["reply.cut"] = "reply.cut"
+    reply_id: str
+    by: str
+    clause: int
+    ms: int
+    heard_text: str
+
+
+class TalkUpdated(_Event):
+    type: Literal["talk.updated"] = "talk.updated"
+    by: str
+    settings: dict[str, str]
+
+
+class TalkDeleted(_Event):
+    type: Literal["talk.deleted"] = "talk.deleted"
+    by: str
+
+
+class MemberJoined(_Event):
+    type: Literal["member.joined"] = "member.joined"
+    participant: str
+    name: str
+    role: Role
+
+
+class MemberLeft(_Event):
+    type: Literal["member.left"] = "member.left"
+    participant: str
+
+
+# --- ephemeral ---------------------------------------------------------------------------------
+
+
+class SpeechStarted(_Event):
+    type: Literal["speech.started"] = "speech.started"
+    participant: str
+    capture: str
+
+
+class SpeechEnded(_Event):
+    type: Literal["speech.ended"] = "speech.ended"
+    participant: str
+    capture: str
+
+
+class UtterancePartial(_Event):
+    type: Literal["utterance.partial"] = "utterance.partial"
+    utterance_id: str
+    participant: str
+    name: str
+    capture: str
+    started_ms: int
+    revision: int
+    stable: str
+    tentative: str
+
+
+class UtteranceWithdrawn(_Event):
+    """Partials were shown for what turned out to be no speech."""
+
+    type: Literal["utterance.withdrawn"] = "utterance.withdrawn"
+    utterance_id: str
+
+
+class CaptureDurable(_Event):
+    """Everything before `offset` (samples) is stored; the page may forget it."""
+
+    type: Literal["capture.durable"] = "capture.durable"
+    capture: str
+    offset: int
+
+
+class ReplyDelta(_Event):
+    """`offset`: where `text` goes in the reply's text; on a gap readers wait for the clause."""
+
+    type: Literal["reply.delta"] = "reply.delta"
+    reply_id: str
+    offset: int
+    text: str
+
+
+class ReplyNotice(_Event):
+    """Something a listener should know of a reply that goes on, such as a voice that failed."""
+
+    type: Literal["reply.notice"] = "reply.notice"
+    reply_id: str
+    code: str
+    message: str
+
+
+class Presence(_Event):
+    type: Literal["presence"] = "presence"
+    participant: str
+    name: str
+    state: Literal["here", "gone"]
+
+
+Durable = Annotated[
+    UtteranceFinal
+    | UtteranceEdited
+    | ReplyStarted
+    | ReplyClause
+    | ReplyFinished
+    | ReplyCut
+    | TalkUpdated
+    | TalkDeleted
+    | MemberJoined
+    | MemberLeft,
+    Field(discriminator="type"),
+]
+Ephemeral = Annotated[
+    SpeechStarted
+    | SpeechEnded
+    | UtterancePartial
+    | UtteranceWithdrawn
+    | CaptureDurable
+    | ReplyDelta
+    | ReplyNotice
+    | Presence,
+    Field(discriminator="type"),
+]
+
+_durable: TypeAdapter[Durable] = TypeAdapter(Durable)
+_ephemeral: TypeAdapter[Ephemeral] = TypeAdapter(Ephemeral)
+
+
+class Recorded(BaseModel):
+    """A durable event in its place in a talk's log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    event: Durable
+
+
+def encode(event: Durable | Ephemeral) -> dict[str, Any]:
+    """The event as JSON-ready values, with its `type`."""
+    return event.model_dump(mode="json")
+
+
+def encode_recorded(recorded: Recorded) -> dict[str, Any]:
+    """The same with its `seq`, as readers get it."""
+    return {"seq": recorded.seq, **encode(recorded.event)}
+
+
+def decode_durable(values: dict[str, Any]) -> Durable:
+    """Raises pydantic.ValidationError if the values are no durable event."""
+    return _durable.validate_python(values)
+
+
+def decode_ephemeral(values: dict[str, Any]) -> Ephemeral:
+    """Raises pydantic.ValidationError if the values are no ephemeral event."""
+    return _ephemeral.validate_python(values)

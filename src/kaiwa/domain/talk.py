@@ -1,0 +1,73 @@
+"""A talk, who is in it, and how its settings may be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kaiwa.domain.ids import TalkId, UserId
+
+AGENT = "agent"
+"""The participant name of the agent in events."""
+
+
+class Mode(StrEnum):
+    """When the agent answers: on the button, at the end of each turn, or when called by name."""
+
+    BUTTON = "button"
+    HANDS_FREE = "hands-free"
+    NAME = "name"
+
+
+class Role(StrEnum):
+    """What a member may do: everything; speak and ask; only listen."""
+
+    OWNER = "owner"
+    SPEAKER = "speaker"
+    LISTENER = "listener"
+
+
+class TalkSettings(BaseModel):
+    """What a member can choose for a talk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field("", max_length=200)
+    language: str = Field("auto", pattern=r"^(auto|[a-z]{2,3})$", description="ISO 639-1 or auto")
+    agent_name: str = Field("AI", min_length=1, max_length=60)
+    instructions: str = Field("", max_length=8_000)
+    llm_model: str = Field("", max_length=200, description="empty: the server's default")
+    voice: str = Field(
+        "auto", max_length=80, description="an id from GET /voices, auto, browser, or none"
+    )
+    mode: Mode = Mode.BUTTON
+
+
+class Talk(TalkSettings):
+    """A talk as its members see it."""
+
+    id: TalkId
+    created_at: datetime
+    seq: int = Field(description="the newest event's seq")
+    role: Role = Field(description="what the reader may do here")
+
+
+class Member(BaseModel):
+    """A person in a talk."""
+
+    model_config = ConfigDict(frozen=True)
+
+    participant: UserId
+    name: str
+    role: Role
+
+
+class User(BaseModel):
+    """Someone with an account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UserId
+    name: str

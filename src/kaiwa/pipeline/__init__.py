@@ -1,0 +1,1 @@
+"""The moving parts: task groups, bounded queues, cancellation."""

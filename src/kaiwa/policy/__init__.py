@@ -1,0 +1,1 @@
+"""Decisions without I/O: (event, now) -> decisions. No async, no clock."""

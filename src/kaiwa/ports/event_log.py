@@ -1,0 +1,94 @@
+"""The durable log of every talk, and where its captures stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kaiwa.domain.events import Durable, Ephemeral, Recorded
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One microphone recording as the database knows it.
+
+    `epoch` is the connection that may write; `offset` is the durable offset in samples;
+    `started_ms` places sample 0 in the talk's time; `utterances` counts those stored.
+    """
+
+    id: CaptureId
+    talk: TalkId
+    participant: UserId
+    epoch: int
+    offset: int
+    started_ms: int
+    utterances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Move a capture's durable offset together with an append, if nobody else has."""
+
+    capture: Capture
+    offset: int
+    utterances: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyClaim:
+    """The answer to "may I reply?": a reply of mine to make, or the one that is going on."""
+
+    reply_id: ReplyId
+    generation: int
+    mine: bool
+
+
+class EventLog(Protocol):
+    """Rows are the truth; whoever appends also wakes readers. Raises DatabaseDown."""
+
+    async def append(
+        self,
+        talk: TalkId,
+        event: Durable,
+        *,
+        event_id: EventId | None = None,
+        advance: Advance | None = None,
+    ) -> Recorded:
+        """Give the event the talk's next seq and store it.
+
+        With an `event_id` that is there already, nothing is written and the stored event is
+        returned: a COMMIT whose answer was lost can be sent again. Raises NotFound (no such talk),
+        TakenOver (`advance` of a capture that another connection has taken).
+        """
+
+    async def move(self, advance: Advance) -> Capture:
+        """Move a durable offset without an event. Raises TakenOver."""
+
+    async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
+        """Events with seq > after, in order."""
+
+    async def head(self, talk: TalkId) -> int:
+        """The newest seq; 0 for an empty talk. Raises NotFound."""
+
+    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+        """Send an ephemeral event to every reader; a reader that is away misses it."""
+
+    async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
+        """Make or resume a capture, with a new epoch. Raises Conflict when it is another's."""
+
+    async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
+        """Raises NotFound."""
+
+    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+        """Start a reply (appending `reply.started`) unless one is going on.
+
+        A reply whose owner has not renewed it for REPLY_LEASE_S is closed as interrupted first.
+        """
+
+    async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
+        """The owner's heartbeat."""
+
+    async def close_orphans(self) -> int:
+        """Close replies whose owner is gone; returns how many."""

@@ -1,0 +1,47 @@
+"""The chat model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModelInfo:
+    """A model the server can use; `size` in bytes, 0 where unknown."""
+
+    name: str
+    size: int = 0
+
+
+class ChatModel(Protocol):
+    """A server of chat models."""
+
+    kind: str
+    """Which backend this is: embedded, openai, ollama."""
+
+    def stream(
+        self, messages: Sequence[ChatMessage], *, model: str = "", talk: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Open a reply: the iterator gives its text in pieces as the model makes them.
+
+        `model` empty means the default. `talk` lets the backend keep one prompt cache per talk.
+        Leaving the block stops the model. Raises ModelDown (nobody answers, the queue is full, the
+        server reports an error or stalls) on entering or while iterating.
+        """
+
+    async def models(self) -> list[ChatModelInfo]:
+        """What can be asked for by name; the default first. Raises ModelDown."""
+
+    async def ready(self) -> None:
+        """Return when the model can answer; raises ModelDown with the reason."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,23 @@
+"""Wake-ups: something happened in a talk, maybe in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from kaiwa.domain.ids import TalkId
+
+
+class Wakeups(Protocol):
+    """One connection per process, whatever the number of its readers."""
+
+    async def listen(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        """Call back for each payload sent to the talk from now on.
+
+        The payload is the JSON of an event, `{"seq": N}`, or "" after a reconnect, when anything
+        may have been missed. Returns once listening has begun. The callback must not block.
+        """
+
+    async def unlisten(self, talk: TalkId, on_payload: Callable[[str], None]) -> None: ...
+
+    async def close(self) -> None: ...

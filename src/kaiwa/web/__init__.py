@@ -1,0 +1,1 @@
+"""HTTP: routes, sign-in, Server-Sent Events, WebSocket, and the page."""
