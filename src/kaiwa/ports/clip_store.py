@@ -18,7 +18,7 @@ class Clip:
 
 
 class ClipStore(Protocol):
-    async def put(self, talk: TalkId, text: str, voice: str, speech: Speech) -> ClipId:
+    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
         """Store the sound (as Ogg Opus); it belongs to one talk."""
 
     async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:

@@ -9,6 +9,8 @@ from typing import Protocol
 from kaiwa.domain.events import Durable, Ephemeral, Recorded
 from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId
 
+REPLY_LEASE_S = 6  # three missed heartbeats: its process is gone
+
 
 @dataclass(frozen=True, slots=True)
 class Capture:

@@ -1,0 +1,166 @@
+"""The event log and its wake-ups in this process's memory; for tests and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from kaiwa.domain.events import (
+    Durable,
+    Ephemeral,
+    Recorded,
+    ReplyFinished,
+    ReplyStarted,
+    encode,
+    encode_recorded,
+)
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, new_id
+from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver
+from kaiwa.ports.event_log import Advance, Capture, ReplyClaim
+
+
+@dataclass
+class _Log:
+    created: float = field(default_factory=time.monotonic)
+    events: list[Recorded] = field(default_factory=list)
+    by_id: dict[str, Recorded] = field(default_factory=dict)
+    generation: int = 0
+    reply: ReplyClaim | None = None
+
+
+class MemoryEventLog:
+    """`ports.event_log.EventLog` and `ports.wakeup.Wakeups` at once; `down` plays a lost database."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self._talks: dict[TalkId, _Log] = {}
+        self._captures: dict[CaptureId, Capture] = {}
+        self._readers: defaultdict[TalkId, list[Callable[[str], None]]] = defaultdict(list)
+
+    def add_talk(self, talk: TalkId) -> None:
+        """What `Talks.create` does in PostgreSQL."""
+        self._talks[talk] = _Log()
+
+    def orphan_replies(self) -> None:
+        """Play an owner that died long ago."""
+        for log in self._talks.values():
+            if log.reply is not None:
+                log.reply = replace(log.reply, mine=False)
+
+    async def append(
+        self,
+        talk: TalkId,
+        event: Durable,
+        *,
+        event_id: EventId | None = None,
+        advance: Advance | None = None,
+    ) -> Recorded:
+        log = self._log(talk)
+        if event_id is not None and event_id in log.by_id:
+            return log.by_id[event_id]
+        if isinstance(event, ReplyFinished):
+            if log.reply is None or log.reply.reply_id != event.reply_id:
+                raise TakenOver("this reply was closed by another process")
+            log.reply = None
+        if advance is not None:
+            await self.move(advance)
+        recorded = Recorded(seq=len(log.events) + 1, event=event)
+        log.events.append(recorded)
+        if event_id is not None:
+            log.by_id[event_id] = recorded
+        self._wake(talk, json.dumps(encode_recorded(recorded)))
+        return recorded
+
+    async def move(self, advance: Advance) -> Capture:
+        now = self._captures[advance.capture.id]
+        if (now.epoch, now.offset) != (advance.capture.epoch, advance.capture.offset):
+            raise TakenOver(f"a newer connection writes the capture {now.id}")
+        moved = replace(now, offset=advance.offset, utterances=advance.utterances)
+        self._captures[now.id] = moved
+        return moved
+
+    async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
+        return self._log(talk).events[after : after + limit]
+
+    async def head(self, talk: TalkId) -> int:
+        return len(self._log(talk).events)
+
+    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+        self._log(talk)
+        self._wake(talk, json.dumps(encode(event)))
+
+    async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
+        log = self._log(talk)
+        known = self._captures.get(capture)
+        if known is None:
+            started = int((time.monotonic() - log.created) * 1000)
+            opened = Capture(capture, talk, participant, 1, 0, started, 0)
+        elif (known.talk, known.participant) != (talk, participant):
+            raise Conflict(f"the capture {capture} belongs to another talk or participant")
+        else:
+            opened = replace(known, epoch=known.epoch + 1)
+        self._captures[capture] = opened
+        return opened
+
+    async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
+        known = self._captures.get(capture)
+        if known is None or known.talk != talk:
+            raise NotFound("there is no such capture")
+        return known
+
+    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+        log = self._log(talk)
+        if log.reply is not None and log.reply.mine:
+            return replace(log.reply, mine=False)
+        await self._close_orphan(talk)
+        log.generation += 1
+        log.reply = ReplyClaim(ReplyId(new_id()), log.generation, mine=True)
+        await self.append(
+            talk,
+            ReplyStarted(
+                reply_id=log.reply.reply_id, generation=log.generation, cause=cause, name=name
+            ),
+        )
+        return log.reply
+
+    async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
+        self._up()
+
+    async def close_orphans(self) -> int:
+        return sum([await self._close_orphan(talk) for talk in self._talks])
+
+    async def listen(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        self._readers[talk].append(on_payload)
+
+    async def unlisten(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        self._readers[talk].remove(on_payload)
+
+    async def _close_orphan(self, talk: TalkId) -> bool:
+        log = self._log(talk)
+        if log.reply is None or log.reply.mine:
+            return False
+        reply = log.reply.reply_id
+        text = "".join(
+            event.text
+            for event in (recorded.event for recorded in log.events)
+            if event.type == "reply.clause" and event.reply_id == reply
+        )
+        await self.append(talk, ReplyFinished(reply_id=reply, status="interrupted", text=text))
+        return True
+
+    def _wake(self, talk: TalkId, payload: str) -> None:
+        for on_payload in tuple(self._readers[talk]):
+            on_payload(payload)
+
+    def _log(self, talk: TalkId) -> _Log:
+        self._up()
+        if talk not in self._talks:
+            raise NotFound("there is no such talk, or it is not yours")
+        return self._talks[talk]
+
+    def _up(self) -> None:
+        if self.down:
+            raise DatabaseDown("the database does not answer (fake)")

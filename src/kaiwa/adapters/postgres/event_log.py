@@ -1,0 +1,207 @@
+"""The event log in PostgreSQL: rows are the truth, NOTIFY is the hint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kaiwa.adapters.postgres.database import Connection, Database, queries
+from kaiwa.domain.events import (
+    Durable,
+    Ephemeral,
+    Recorded,
+    ReplyClause,
+    ReplyFinished,
+    ReplyStarted,
+    decode_durable,
+    encode,
+)
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, new_id
+from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
+from kaiwa.ports.event_log import REPLY_LEASE_S, Advance, Capture, ReplyClaim
+
+MAX_NOTIFY_BYTES: Final = 7_900  # PostgreSQL's own limit is 8,000
+
+
+def channel(talk: TalkId) -> str:
+    """The name talks are LISTENed to by."""
+    return f"talks_{talk}"
+
+
+class PostgresEventLog:
+    """`ports.event_log.EventLog`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(
+        self,
+        talk: TalkId,
+        event: Durable,
+        *,
+        event_id: EventId | None = None,
+        advance: Advance | None = None,
+    ) -> Recorded:
+        async with self._database.transaction() as connection:
+            return await append_in(connection, talk, event, event_id=event_id, advance=advance)
+
+    async def move(self, advance: Advance) -> Capture:
+        async with self._database.connection() as connection:
+            return await _advance(connection, advance)
+
+    async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
+        async with self._database.connection() as connection:
+            rows = queries.events_after(connection, talk=talk, after=after, at_most=limit)
+            return [_recorded(row) async for row in rows]
+
+    async def head(self, talk: TalkId) -> int:
+        async with self._database.connection() as connection:
+            return int(_found(await queries.head(connection, talk=talk)))
+
+    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+        payload = json.dumps(encode(event), ensure_ascii=False)
+        if len(payload.encode()) > MAX_NOTIFY_BYTES:
+            raise TooMuch(f"a {event.type} event is too large to send")
+        async with self._database.connection() as connection:
+            await queries.notify(connection, channel=channel(talk), payload=payload)
+
+    async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
+        async with self._database.connection() as connection:
+            row = await queries.open_capture(
+                connection, talk=talk, participant=participant, capture=capture
+            )
+        if row is None:
+            raise Conflict(f"the capture {capture} belongs to another talk or participant")
+        return _capture(row)
+
+    async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
+        async with self._database.connection() as connection:
+            return _capture(
+                _found(await queries.get_capture(connection, talk=talk, capture=capture))
+            )
+
+    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+        async with self._database.transaction() as connection:
+            _found(await queries.lock_talk(connection, talk=talk))
+            going_on = await queries.reply_going_on(connection, talk=talk, lease=REPLY_LEASE_S)
+            if going_on is not None:
+                if not going_on["orphaned"]:
+                    return ReplyClaim(ReplyId(going_on["id"]), going_on["generation"], mine=False)
+                await _close_orphan(connection, talk, ReplyId(going_on["id"]))
+            generation = await queries.next_generation(connection, talk=talk)
+            reply = ReplyId(new_id())
+            await queries.insert_reply(
+                connection, reply=reply, talk=talk, generation=generation, owner=owner
+            )
+            await append_in(
+                connection,
+                talk,
+                ReplyStarted(reply_id=reply, generation=generation, cause=cause, name=name),
+            )
+            return ReplyClaim(reply, generation, mine=True)
+
+    async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
+        async with self._database.connection() as connection:
+            await queries.renew_replies(connection, owner=owner, replies=list(replies))
+
+    async def close_orphans(self) -> int:
+        async with self._database.connection() as connection:
+            rows = queries.orphaned_replies(connection, lease=REPLY_LEASE_S)
+            orphans = [(TalkId(row["talk_id"]), ReplyId(row["id"])) async for row in rows]
+        closed = 0
+        for talk, reply in orphans:
+            try:
+                async with self._database.transaction() as connection:
+                    closed += await _close_orphan(connection, talk, reply)
+            except NotFound:  # a deleted talk: nobody is left to tell
+                continue
+        return closed
+
+
+async def append_in(
+    connection: Connection,
+    talk: TalkId,
+    event: Durable,
+    *,
+    event_id: EventId | None = None,
+    advance: Advance | None = None,
+) -> Recorded:
+    """Append inside a transaction; the caller's block commits it."""
+    if event_id is not None:
+        _found(await queries.lock_talk(connection, talk=talk))
+        known = await queries.event_by_id(connection, talk=talk, event_id=event_id)
+        if known is not None:
+            return _recorded(known)
+    seq = _found(await queries.take_seq(connection, talk=talk))
+    payload = encode(event)
+    await queries.insert_event(
+        connection, talk=talk, seq=seq, event_id=event_id or new_id(), payload=payload
+    )
+    if advance is not None:
+        await _advance(connection, advance)
+    if isinstance(event, ReplyFinished):
+        finished = await queries.finish_reply(connection, reply=event.reply_id)
+        if finished is None:
+            raise TakenOver("this reply was closed by another process")
+    hint = json.dumps({"seq": seq, **payload}, ensure_ascii=False)
+    if len(hint.encode()) > MAX_NOTIFY_BYTES:
+        hint = json.dumps({"seq": seq})
+    await queries.notify(connection, channel=channel(talk), payload=hint)
+    return Recorded(seq=seq, event=event)
+
+
+async def _advance(connection: Connection, advance: Advance) -> Capture:
+    capture = advance.capture
+    row = await queries.advance_capture(
+        connection,
+        capture=capture.id,
+        epoch=capture.epoch,
+        old_offset=capture.offset,
+        new_offset=advance.offset,
+        utterances=advance.utterances,
+    )
+    if row is None:
+        raise TakenOver(f"a newer connection writes the capture {capture.id}")
+    return _capture(row)
+
+
+async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) -> bool:
+    """Finish a reply whose owner is gone, with the clauses it had stored."""
+    _found(await queries.lock_talk(connection, talk=talk))
+    if await queries.finish_reply(connection, reply=reply) is None:
+        return False
+    clauses = [
+        decode_durable(row["payload"])
+        async for row in queries.clauses_of(connection, talk=talk, reply=reply)
+    ]
+    text = "".join(clause.text for clause in clauses if isinstance(clause, ReplyClause))
+    seq = _found(await queries.take_seq(connection, talk=talk))
+    event = ReplyFinished(reply_id=reply, status="interrupted", text=text)
+    await queries.insert_event(
+        connection, talk=talk, seq=seq, event_id=new_id(), payload=encode(event)
+    )
+    await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
+    return True
+
+
+def _found(value: Any) -> Any:
+    if value is None:
+        raise NotFound("there is no such talk, or it is not yours")
+    return value
+
+
+def _recorded(row: Any) -> Recorded:
+    return Recorded(seq=row["seq"], event=decode_durable(row["payload"]))
+
+
+def _capture(row: Any) -> Capture:
+    return Capture(
+        id=CaptureId(row["id"]),
+        talk=TalkId(row["talk_id"]),
+        participant=UserId(row["user_id"]),
+        epoch=row["epoch"],
+        offset=row["durable_offset"],
+        started_ms=row["started_ms"],
+        utterances=row["utterances"],
+    )

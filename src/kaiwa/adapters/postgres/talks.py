@@ -1,0 +1,139 @@
+"""Talks and their members in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kaiwa.adapters.postgres.database import Connection, Database, queries
+from kaiwa.adapters.postgres.event_log import append_in
+from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
+from kaiwa.domain.ids import TalkId, UserId, new_id
+from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
+from kaiwa.errors import Conflict, NotFound
+from kaiwa.ports.accounts import Found
+
+_SETTINGS: Final = tuple(TalkSettings.model_fields)
+
+
+class PostgresTalks:
+    """`ports.accounts.Talks`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, user: User, settings: TalkSettings, key: str | None) -> Talk:
+        async with self._database.transaction() as connection:
+            talk = await queries.insert_talk(
+                connection,
+                id=new_id(),
+                user=user.id,
+                key=key,
+                **settings.model_dump(mode="json"),
+            )
+            if talk is None:
+                talk = await queries.talk_by_key(connection, user=user.id, key=key)
+            else:
+                await _join(connection, TalkId(talk), user, Role.OWNER)
+            return await _talk_for(connection, TalkId(talk), user.id)
+
+    async def of(self, user: UserId) -> list[Talk]:
+        async with self._database.connection() as connection:
+            return [_talk(row) async for row in queries.talks_of(connection, user=user)]
+
+    async def get(self, talk: TalkId, user: UserId) -> Talk:
+        async with self._database.connection() as connection:
+            return await _talk_for(connection, talk, user)
+
+    async def settings(self, talk: TalkId) -> Talk:
+        async with self._database.connection() as connection:
+            return _talk(_found(await queries.talk_itself(connection, talk=talk)))
+
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+        async with self._database.transaction() as connection:
+            await queries.lock_talk(connection, talk=talk)
+            before = await _talk_for(connection, talk, user)
+            merged = {name: getattr(before, name) for name in _SETTINGS} | dict(changes)
+            settings = TalkSettings.model_validate(merged).model_dump(mode="json")
+            changed = {
+                name: str(value)
+                for name, value in settings.items()
+                if value != str(getattr(before, name))
+            }
+            if changed:
+                await queries.update_talk(connection, talk=talk, **settings)
+                await append_in(connection, talk, TalkUpdated(by=user, settings=changed))
+            return await _talk_for(connection, talk, user)
+
+    async def delete(self, talk: TalkId, user: UserId) -> None:
+        async with self._database.transaction() as connection:
+            await append_in(connection, talk, TalkDeleted(by=user))
+            await queries.forget_events(connection, talk=talk)
+            await queries.forget_clips(connection, talk=talk)
+            await queries.forget_talk(connection, talk=talk)
+
+    async def members(self, talk: TalkId) -> list[Member]:
+        async with self._database.connection() as connection:
+            return await _members(connection, talk)
+
+    async def add_member(self, talk: TalkId, name: str, role: Role) -> Member:
+        async with self._database.transaction() as connection:
+            await queries.lock_talk(connection, talk=talk)
+            row = await queries.user_by_name(connection, name=name)
+            if row is None:
+                raise NotFound(f"nobody here is called {name}")
+            user = User(id=UserId(row["id"]), name=row["name"])
+            if role is not Role.OWNER:
+                await _keep_an_owner(connection, talk, user.id)
+            return await _join(connection, talk, user, role)
+
+    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+        async with self._database.transaction() as connection:
+            await queries.lock_talk(connection, talk=talk)
+            await _keep_an_owner(connection, talk, participant)
+            _found(await queries.delete_member(connection, talk=talk, user=participant))
+            await append_in(connection, talk, MemberLeft(participant=participant))
+
+    async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        async with self._database.connection() as connection:
+            rows = queries.search(connection, user=user, pattern=f"%{escaped}%", at_most=limit)
+            return [
+                Found(TalkId(row["talk_id"]), row["title"], row["seq"], row["payload"])
+                async for row in rows
+            ]
+
+
+async def _join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
+    await queries.put_member(connection, talk=talk, user=user.id, role=role)
+    joined = MemberJoined(participant=user.id, name=user.name, role=role)
+    await append_in(connection, talk, joined)
+    return Member(participant=user.id, name=user.name, role=role)
+
+
+async def _members(connection: Connection, talk: TalkId) -> list[Member]:
+    return [
+        Member(participant=UserId(row["id"]), name=row["name"], role=Role(row["role"]))
+        async for row in queries.members_of(connection, talk=talk)
+    ]
+
+
+async def _keep_an_owner(connection: Connection, talk: TalkId, leaving: UserId) -> None:
+    owners = [m.participant for m in await _members(connection, talk) if m.role is Role.OWNER]
+    if owners == [leaving]:
+        raise Conflict("a talk keeps at least one owner")
+
+
+async def _talk_for(connection: Connection, talk: TalkId, user: UserId) -> Talk:
+    return _talk(_found(await queries.talk_for(connection, talk=talk, user=user)))
+
+
+def _found(row: Any) -> Any:
+    if row is None:
+        raise NotFound("there is no such talk, or it is not yours")
+    return row
+
+
+def _talk(row: Any) -> Talk:
+    names = (*_SETTINGS, "id", "created_at", "seq", "role")
+    return Talk.model_validate({name: row[name] for name in names})
