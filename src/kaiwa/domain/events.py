@@ -167,6 +167,13 @@ class ReplyDelta(_Event):
     text: str
 
 
+class ReplyStopping(_Event):
+    """Somebody asked the reply to stop; the process that makes it will."""
+
+    type: Literal["reply.stopping"] = "reply.stopping"
+    reply_id: str
+
+
 class ReplyNotice(_Event):
     """Something a listener should know of a reply that goes on, such as a voice that failed."""
 
@@ -203,6 +210,7 @@ Ephemeral = Annotated[
     | UtteranceWithdrawn
     | CaptureDurable
     | ReplyDelta
+    | ReplyStopping
     | ReplyNotice
     | Presence,
     Field(discriminator="type"),

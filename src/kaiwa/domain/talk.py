@@ -45,6 +45,20 @@ class TalkSettings(BaseModel):
     mode: Mode = Mode.BUTTON
 
 
+class TalkChanges(BaseModel):
+    """New values for some of a talk's settings; they are held to what TalkSettings allows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str | None = None
+    language: str | None = None
+    agent_name: str | None = None
+    instructions: str | None = None
+    llm_model: str | None = None
+    voice: str | None = None
+    mode: Mode | None = None
+
+
 class Talk(TalkSettings):
     """A talk as its members see it."""
 

@@ -21,9 +21,14 @@ class SegmentRecognition(Protocol):
         A cheap pass; it may be skipped when the machine is busy. Raises RecogniserDown.
         """
 
-    async def final(self) -> Transcript:
-        """The clean text of everything fed; empty where nothing was said. May be called again
-        after more was fed. Raises RecogniserDown."""
+    async def final(self, *, last: bool = True) -> Transcript:
+        """The clean text of everything fed; empty where nothing was said. Raises RecogniserDown.
+
+        `last=False` is the eager final, which more sound may follow: an engine that computes here
+        does the whole work now, and the next call with nothing fed in between shares it; an engine
+        that can end its input only once says what it has so far. After `last=True` nothing may be
+        fed. `language` is what was given or detected, "und" if neither.
+        """
 
 
 class Recogniser(Protocol):
@@ -35,7 +40,8 @@ class Recogniser(Protocol):
         """Open the recognition of one segment.
 
         `language` is ISO 639-1, None detects it for this segment alone. `prompt` is earlier text
-        of the same talk and language, to carry names over. Leaving the block drops pending work.
+        of the same talk and language, to carry names over. Entering raises RecogniserDown where
+        nobody answers; leaving the block drops pending work.
         """
 
     async def ready(self) -> None:

@@ -1,0 +1,78 @@
+"""The port `Recogniser` over a Whisper model in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from kaiwa.adapters.asr_whisper.engine import Engine
+from kaiwa.adapters.asr_whisper.scheduler import Scheduler
+from kaiwa.adapters.asr_whisper.segment import WhisperSegment
+from kaiwa.adapters.asr_whisper.transcriber import LIKELY, Transcriber
+from kaiwa.errors import RecogniserDown
+
+DEFAULT_THREADS = 2
+MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
+
+
+class WhisperRecogniser:
+    """Embedded recognition; belongs to one event loop.
+
+    `threads` are the cores one decode uses. `likely` are the languages (ISO 639-1) that a segment
+    too short for detection is taken to be in, when none was given.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        threads: int = DEFAULT_THREADS,
+        likely: Sequence[str] = LIKELY,
+        device: str = "cpu",
+    ) -> None:
+        self._model_dir = model_dir
+        self._threads = threads
+        self._likely = likely
+        self._device = device
+        self._scheduler = Scheduler()
+        self._loading = asyncio.Lock()
+        self._transcriber: Transcriber | None = None
+
+    async def ready(self) -> None:
+        """Load the model, once. Raises RecogniserDown if the folder holds none that works."""
+        await self._loaded()
+
+    async def _loaded(self) -> Transcriber:
+        async with self._loading:
+            if self._transcriber is None:
+                self._transcriber = await self._scheduler.run(self._load)
+            return self._transcriber
+
+    def _load(self) -> Transcriber:
+        missing = [name for name in MODEL_FILES if not (self._model_dir / name).is_file()]
+        if missing:
+            raise RecogniserDown(f"the speech model in {self._model_dir} has no {missing[0]}")
+        try:
+            engine = Engine(self._model_dir, threads=self._threads, device=self._device)
+        except (RuntimeError, ValueError, OSError) as failure:
+            raise RecogniserDown(
+                f"the speech model in {self._model_dir} cannot be loaded: {failure}"
+            ) from failure
+        return Transcriber(engine, self._likely)
+
+    @asynccontextmanager
+    async def segment(
+        self, *, language: str | None, prompt: str = ""
+    ) -> AsyncIterator[WhisperSegment]:
+        """See `ports.asr`. Entering waits for the model, if `ready` was not called before."""
+        transcriber = await self._loaded()
+        segment = WhisperSegment(self._scheduler, transcriber, language, prompt)
+        try:
+            yield segment
+        finally:
+            segment.leave()
+
+    async def close(self) -> None:
+        await self._scheduler.close()

@@ -1,0 +1,176 @@
+"""Which part of what the recogniser says will not change any more.
+
+LocalAgreement-2 (Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and
+Translation by Partial Hypothesis Selection", 2020): text is stable once two consecutive
+hypotheses agree on it. They agree on characters, compared with width, case, punctuation and
+spacing folded away, because Whisper changes its mind about 、 and 。 at every step and Japanese has
+no spaces; scripts that do have spaces agree on whole words, and a word is whole when both have
+gone on behind it.
+
+The law of this file: stable text only ever grows at its end, and stable + tentative never says
+the same stretch of sound twice.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kaiwa.domain.speech import Hypothesis
+
+_MEANINGFUL_PUNCTUATION = frozenset("%&@#*/")
+"""Punctuation to Unicode, but a word to whoever says it."""
+
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x3000, 0x30FF),  # Japanese marks, hiragana, katakana
+    (0x31F0, 0x31FF),  # katakana extensions
+    (0x3400, 0x9FFF),  # Chinese characters
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # half-width katakana
+    (0x20000, 0x3FFFF),
+)
+"""Code points of scripts that put no spaces between words."""
+
+
+def is_spaced(character: str) -> bool:
+    """Whether this is a letter or a digit of a script that puts spaces between words."""
+    point = ord(character)
+    return character.isalnum() and not any(low <= point <= high for low, high in _UNSPACED)
+
+
+def join(left: str, right: str) -> str:
+    """Two stretches of text in a row, with a space where their script wants one."""
+    if left and right and is_spaced(left[-1]) and is_spaced(right[0]):
+        return f"{left} {right}"
+    return left + right
+
+
+def fold(text: str) -> str:
+    """What two hypotheses must share to be the same: letters, marks, numbers and symbols in
+    their compatibility form (NFKC), without case."""
+    return "".join(_fold(character) for character in text)
+
+
+def _fold(character: str) -> str:
+    folded = unicodedata.normalize("NFKC", character).casefold()
+    return "".join(
+        part
+        for part in folded
+        if part in _MEANINGFUL_PUNCTUATION or unicodedata.category(part)[0] in "LMNS"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A text and its folded form; `ends[n]` is where, in the text, its first n folded characters
+    end, and -1 where that is inside a character or a word."""
+
+    text: str
+    key: str
+    ends: Sequence[int]
+
+    def closed(self, count: int) -> bool:
+        """Whether the first `count` folded characters end a word that more sound cannot
+        lengthen."""
+        end = self.ends[count]
+        return end >= 0 and (count < len(self.key) or not is_spaced(self.text[end - 1]))
+
+
+def _folded(text: str) -> _Folded:
+    key: list[str] = []
+    ends = [0]
+    before = -1  # the last character that counted
+    for at, character in enumerate(text):
+        folded = _fold(character)
+        if not folded:
+            continue
+        if before >= 0 and _belongs(text, before, at):
+            ends[-1] = -1
+        key.append(folded)
+        ends += [-1] * (len(folded) - 1) + [at + 1]
+        before = at
+    return _Folded(text, "".join(key), ends)
+
+
+def _belongs(text: str, before: int, at: int) -> bool:
+    """Whether the character `at` continues the word or the character that `before` is in."""
+    if unicodedata.combining(text[at]) or unicodedata.category(text[at])[0] == "M":
+        return True
+    if not (is_spaced(text[before]) and is_spaced(text[at])):
+        return False
+    return not any(between.isspace() for between in text[before + 1 : at])
+
+
+class Agreement:
+    """The hypotheses about one segment, oldest first."""
+
+    def __init__(self) -> None:
+        self._stable = ""
+        self._key = ""  # of the stable text
+        self._tail = _folded("")  # what the last hypothesis said behind the stable text
+        self._hypothesis = Hypothesis("", "", 0)
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        return self._hypothesis
+
+    def update(self, text: str) -> Hypothesis:
+        """Take a decode of the segment so far. The revision moves when the shown text does."""
+        heard = _folded(unicodedata.normalize("NFC", text).strip())
+        tail = _folded(self._behind_stable(heard))
+        agreed = _agreed(self._tail, tail)
+        if agreed:
+            end = tail.ends[agreed]
+            self._stable = join(self._stable, tail.text[:end])
+            self._key += tail.key[:agreed]
+            tail = _folded(tail.text[end:])
+        self._tail = tail
+        tentative = join(self._stable, tail.text)[len(self._stable) :]
+        shown = self._hypothesis
+        if (shown.stable, shown.tentative) != (self._stable, tentative):
+            self._hypothesis = Hypothesis(self._stable, tentative, shown.revision + 1)
+        return self._hypothesis
+
+    def _behind_stable(self, heard: _Folded) -> str:
+        """The part of a hypothesis that comes after what is stable already."""
+        if not self._key:
+            return heard.text
+        cut = _place(self._key, heard.key)
+        while heard.ends[cut] < 0:  # the word that the stable text ends with was heard differently
+            cut += 1
+        return heard.text[heard.ends[cut] :]
+
+
+def _agreed(one: _Folded, two: _Folded) -> int:
+    """How many folded characters both begin with, up to where both may be cut."""
+    agreed = 0
+    for count, (a, b) in enumerate(zip(one.key, two.key, strict=False), start=1):
+        if a != b:
+            break
+        if one.closed(count) and two.closed(count):
+            agreed = count
+    return agreed
+
+
+def _place(stable: str, heard: str) -> int:
+    """How much of `heard` is another hearing of `stable`: the prefix with the least edit distance
+    to it, the one nearest in length among equals (Sellers 1980, anchored at the start)."""
+    if heard.startswith(stable):
+        return len(stable)
+    same = next(
+        (n for n, (a, b) in enumerate(zip(stable, heard, strict=False)) if a != b),
+        min(len(stable), len(heard)),
+    )
+    rest = heard[same:]
+    row = list(range(len(rest) + 1))
+    for count, wanted in enumerate(stable[same:], start=1):
+        diagonal, row[0] = row[0], count
+        for at, found in enumerate(rest, start=1):
+            best = min(row[at] + 1, row[at - 1] + 1, diagonal + (found != wanted))
+            diagonal, row[at] = row[at], best
+    missing = len(stable) - same
+    return same + min(range(len(row)), key=lambda at: (row[at], abs(at - missing)))

@@ -1,0 +1,227 @@
+"""One thread decodes for everybody: finals first, nothing that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import cast
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from kaiwa.adapters.asr_whisper.scheduler import Scheduler
+from kaiwa.adapters.asr_whisper.segment import LONGEST_SEGMENT, WhisperSegment
+from kaiwa.adapters.asr_whisper.transcriber import Language, Transcriber
+from kaiwa.domain.audio import Samples
+from kaiwa.domain.speech import Transcript
+from kaiwa.errors import RecogniserDown
+
+DEADLINE_S = 10
+
+
+class SlowTranscriber:
+    """Says how many samples it was given; each decode waits for a `go`."""
+
+    def __init__(self) -> None:
+        self.decoded: list[str] = []
+        self.failure: Exception | None = None
+        self._go = threading.Semaphore(0)
+
+    def go(self, decodes: int = 1) -> None:
+        self._go.release(decodes)
+
+    def partial(self, samples: Samples, language: Language, prompt: str) -> str | None:
+        return self._decode(f"partial {prompt}{len(samples)}")
+
+    def final(self, samples: Samples, language: Language, prompt: str) -> Transcript:
+        return Transcript(self._decode(f"final {prompt}{len(samples)}"), "ja")
+
+    def _decode(self, text: str) -> str:
+        assert self._go.acquire(timeout=DEADLINE_S)
+        self.decoded.append(text)
+        if self.failure:
+            raise self.failure
+        return text
+
+
+class Room:
+    """A scheduler, its slow transcriber, and segments named by a letter."""
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.transcriber = SlowTranscriber()
+
+    def segment(self, name: str) -> WhisperSegment:
+        transcriber = cast(Transcriber, self.transcriber)
+        return WhisperSegment(self.scheduler, transcriber, "ja", name)
+
+
+@pytest_asyncio.fixture
+async def room() -> AsyncIterator[Room]:
+    room = Room()
+    yield room
+    room.transcriber.go(100)
+    await room.scheduler.close()
+
+
+def sound(samples: int) -> Samples:
+    return np.zeros(samples, np.int16)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_finals_go_before_partials_that_waited_longer(room: Room) -> None:
+    a, b, c = room.segment("a"), room.segment("b"), room.segment("c")
+    for segment in (a, b, c):
+        segment.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        for call in (a.partial(), b.partial(), c.final()):
+            tasks.create_task(call)
+            await settle()
+        room.transcriber.go(3)
+
+    assert room.transcriber.decoded == ["partial a1", "final c1", "partial b1"]
+
+
+async def test_a_partial_decodes_what_is_there_when_its_turn_comes(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(a.partial())
+        waiting = tasks.create_task(b.partial())
+        await settle()
+        b.feed(sound(4))
+        room.transcriber.go(2)
+
+    assert waiting.result() == "partial b5"
+    assert await b.partial() is None
+
+
+async def test_a_newer_partial_replaces_the_one_that_waits(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(a.partial())
+        await settle()
+        older = tasks.create_task(b.partial())
+        await settle()
+        newer = tasks.create_task(b.partial())
+        await settle()
+        room.transcriber.go(2)
+
+    assert older.result() is None
+    assert newer.result() == "partial b1"
+
+
+async def test_a_final_makes_its_own_partials_pointless(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(a.partial())
+        await settle()
+        waiting = tasks.create_task(b.partial())
+        await settle()
+        final = tasks.create_task(b.final())
+        await settle()
+        assert await waiting is None
+        assert await b.partial() is None
+        room.transcriber.go(2)
+
+    assert final.result().text == "final b1"
+
+
+async def test_the_eager_final_is_shared_until_more_is_fed(room: Room) -> None:
+    a = room.segment("a")
+    a.feed(sound(1))
+    room.transcriber.go(2)
+    async with asyncio.timeout(DEADLINE_S):
+        eager = await a.final(last=False)
+        assert await a.final() is eager
+        a.feed(sound(1))
+        assert (await a.final()).text == "final a2"
+
+    assert room.transcriber.decoded == ["final a1", "final a2"]
+
+
+async def test_a_cancelled_wait_withdraws_what_has_not_begun(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(a.final())
+        await settle()
+        waiting = tasks.create_task(b.final(last=False))
+        await settle()
+        waiting.cancel()
+        await settle()
+        b.feed(sound(1))
+        again = tasks.create_task(b.final())
+        await settle()
+        room.transcriber.go(2)
+
+    assert again.result().text == "final b2"
+    assert room.transcriber.decoded == ["final a1", "final b2"]
+
+
+async def test_leaving_drops_what_waits(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(a.final())
+        await settle()
+        waiting = tasks.create_task(b.partial())
+        await settle()
+        b.leave()
+        assert await waiting is None
+        room.transcriber.go()
+
+    assert room.transcriber.decoded == ["final a1"]
+
+
+async def test_an_engine_that_fails_is_a_recogniser_that_is_down_and_may_recover(
+    room: Room,
+) -> None:
+    a = room.segment("a")
+    a.feed(sound(1))
+    room.transcriber.go(2)
+    room.transcriber.failure = RuntimeError("out of memory")
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.raises(RecogniserDown, match="out of memory"):
+            await a.final()
+        room.transcriber.failure = None
+        assert (await a.final()).text == "final a1"
+
+
+async def test_closing_ends_every_wait(room: Room) -> None:
+    a, b = room.segment("a"), room.segment("b")
+    a.feed(sound(1))
+    b.feed(sound(1))
+    first = asyncio.ensure_future(a.final())
+    await settle()
+    second = asyncio.ensure_future(b.final())
+    await settle()
+    room.transcriber.go()
+    async with asyncio.timeout(DEADLINE_S):
+        await room.scheduler.close()
+        assert (await first).text == "final a1"
+        with pytest.raises(RecogniserDown, match="shut down"):
+            await second
+        with pytest.raises(RecogniserDown, match="shut down"):
+            await b.final()
+
+
+async def test_a_segment_has_a_bound(room: Room) -> None:
+    a = room.segment("a")
+    a.feed(sound(LONGEST_SEGMENT))
+
+    with pytest.raises(ValueError, match="at most"):
+        a.feed(sound(1))
