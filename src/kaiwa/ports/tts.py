@@ -22,7 +22,8 @@ class Voice:
 class VoiceEngine(Protocol):
     """One way to speak; an engine has one or more voices."""
 
-    voices: Sequence[Voice]
+    @property
+    def voices(self) -> Sequence[Voice]: ...
 
     async def speak(self, text: str, voice: Voice) -> Speech:
         """The sound of `text`, without silence before and after it; may be empty where the text

@@ -1,0 +1,157 @@
+"""The one child process in which every server voice runs, and the queue in front of it.
+
+A synthesis takes a whole core for up to some seconds and the models hundreds of megabytes; here
+neither touches the server's event loop. Calls are served one by one, in order; one that is no
+longer wanted is dropped, and stopped in the middle where the engine can (Kokoro: in 10 ms). A child
+that dies fails the call it was at, and is started again for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_dir
+
+from kaiwa.adapters import child_frames
+from kaiwa.adapters.child_process import ChildFailed, ChildProcess
+from kaiwa.adapters.voice_frames import ABORT, ABORTED, ANSWER, FAILED, LOAD, SOUND, SPEAK
+from kaiwa.domain.audio import Speech
+from kaiwa.errors import VoiceDown
+
+ANSWER_S = 60.0  # loading from a cold disk, or a very long clause; more is a hang
+MAX_WAITING = 64  # calls; further callers wait for a place
+_CHILD = "kaiwa.adapters.voice_process_child"
+_MAX_FRAME = 64 * 1024 * 1024  # eleven minutes at 48 kHz
+_KOKORO_CACHE = "KOKORO_JA_CACHE"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    kind: bytes
+    request: dict[str, str]
+    answer: asyncio.Future[Speech] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class VoiceProcess:
+    """Shared by the engines; whoever made it closes it."""
+
+    def __init__(self) -> None:
+        self._jobs: asyncio.Queue[_Job] = asyncio.Queue(MAX_WAITING)
+        self._worker: asyncio.Task[None] | None = None
+        self._child: ChildProcess | None = None
+        self._current: tuple[_Job, int] | None = None
+        self._numbers = 0
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The child's, while there is one."""
+        return self._child.pid if self._child else None
+
+    async def load(self, engine: str) -> None:
+        """Load what the engine needs. Raises VoiceDown."""
+        await self._call(_Job(LOAD, {"engine": engine}))
+
+    async def speak(self, engine: str, voice: str, text: str) -> Speech:
+        """See `ports.tts.VoiceEngine.speak`. Raises VoiceDown."""
+        return await self._call(_Job(SPEAK, {"engine": engine, "voice": voice, "text": text}))
+
+    async def close(self) -> None:
+        """End the child; calls that wait raise VoiceDown."""
+        self._closed = True
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait([self._worker])
+        while not self._jobs.empty():
+            _fail(self._jobs.get_nowait(), "The voices are shut down.")
+
+    async def _call(self, job: _Job) -> Speech:
+        if self._closed:
+            raise VoiceDown("The voices are shut down.")
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._serve(), name="voices")
+        await self._jobs.put(job)
+        try:
+            return await job.answer
+        except asyncio.CancelledError:
+            self._abort(job)
+            raise
+
+    def _abort(self, job: _Job) -> None:
+        if self._child and self._current and self._current[0] is job:
+            number = self._current[1]
+            self._child.send_soon(child_frames.pack(ABORT, json.dumps(number).encode()))
+
+    async def _serve(self) -> None:
+        try:
+            while True:
+                job = await self._jobs.get()
+                if not job.answer.done():  # its caller may have gone while it waited
+                    await self._serve_one(job)
+        finally:
+            await self._stop_child()
+
+    async def _serve_one(self, job: _Job) -> None:
+        try:
+            speech = await self._exchange(job)
+        except ChildFailed as failure:
+            await self._stop_child()
+            _fail(job, f"The voice failed: {failure}.")
+        except TimeoutError:
+            await self._stop_child()
+            _fail(job, f"The voice did not answer in {ANSWER_S:.0f} s.")
+        except VoiceDown as failure:
+            _fail(job, str(failure))
+        except BaseException:
+            _fail(job, "The voices are shut down.")
+            raise
+        else:
+            if not job.answer.done():
+                job.answer.set_result(speech)
+        finally:
+            self._current = None
+
+    async def _exchange(self, job: _Job) -> Speech:
+        """Raises ChildFailed, TimeoutError, and VoiceDown when the engine refused."""
+        if self._child is None or not self._child.alive:
+            await self._stop_child()
+            self._child = await ChildProcess.start(
+                _CHILD, max_frame=_MAX_FRAME, environment=_environment()
+            )
+        self._numbers += 1
+        self._current = job, self._numbers
+        request = json.dumps({"number": self._numbers} | job.request).encode()
+        async with asyncio.timeout(ANSWER_S):
+            await self._child.send(child_frames.pack(job.kind, request))
+            frame = await self._child.receive()
+        if frame.kind == ANSWER:
+            (rate,) = SOUND.unpack_from(frame.payload)
+            return Speech(np.frombuffer(frame.payload, "<i2", offset=SOUND.size), rate)
+        if frame.kind == ABORTED:
+            raise VoiceDown("The clause was no longer wanted.")
+        if frame.kind == FAILED:
+            raise VoiceDown(frame.payload.decode(errors="replace"))
+        raise ChildFailed("it gave an unknown answer")
+
+    async def _stop_child(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.stop()
+
+
+def _fail(job: _Job, reason: str) -> None:
+    if not job.answer.done():
+        job.answer.set_exception(VoiceDown(reason))
+
+
+def _environment() -> dict[str, str]:
+    cache = os.environ.get(_KOKORO_CACHE) or str(Path(user_cache_dir("kaiwa")) / "kokoro")
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {_KOKORO_CACHE: cache} | one_thread

@@ -1,0 +1,195 @@
+"""What every server voice does, real ones and the tone that plays one in tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+import psutil
+import pytest
+import pytest_asyncio
+
+from kaiwa.adapters.memory.tts import ToneVoices
+from kaiwa.adapters.tts_hibari import HibariVoices
+from kaiwa.adapters.tts_kokoro import KokoroVoices
+from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
+from kaiwa.adapters.voice_process import VoiceProcess
+from kaiwa.domain.audio import Speech
+from kaiwa.errors import VoiceDown
+from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.ports.tts import Voice, VoiceEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHORT = {"ja": "はい。", "en": "Yes."}
+SENTENCE = {"ja": "今日はいい天気です。", "en": "The weather is nice today."}
+LONG = {
+    "ja": "とても長い文です、" * 60,
+    "en": "This is a very long sentence, and it does not want to end, " * 12,
+}
+LONGEST_LEAD_MS = 60
+_ENGINES: dict[str, Callable[[VoiceProcess], VoiceEngine]] = {
+    "kokoro": KokoroVoices,
+    "openjtalk": OpenJTalkVoices,
+    "hibari": HibariVoices,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def process() -> AsyncIterator[VoiceProcess]:
+    made = VoiceProcess()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=["tone", *(pytest.param(name, marks=pytest.mark.real) for name in _ENGINES)],
+)
+def engine(request: pytest.FixtureRequest, process: VoiceProcess) -> VoiceEngine:
+    return ToneVoices() if request.param == "tone" else _ENGINES[request.param](process)
+
+
+def first(engine: VoiceEngine) -> Voice:
+    return engine.voices[0]
+
+
+def silence_ms(speech: Speech, *, at_end: bool = False) -> float:
+    """Until the first sample within 45 dB of the loudest (or after the last one)."""
+    level = np.abs(speech.pcm.astype(np.int32))
+    loud = np.flatnonzero(level >= level.max() * 10 ** (-45 / 20))
+    samples = len(level) - 1 - loud[-1] if at_end else loud[0]
+    return float(samples) * 1000 / speech.rate
+
+
+async def test_its_voices_say_who_they_are(engine: VoiceEngine) -> None:
+    assert engine.voices
+    for voice in engine.voices:
+        assert voice.id.startswith(f"{voice.engine}:")
+        assert voice.language in SHORT
+        assert voice.name
+
+
+async def test_a_word_becomes_sound_without_silence_around_it(engine: VoiceEngine) -> None:
+    await engine.ready()
+    voice = first(engine)
+    speech = await engine.speak(SHORT[voice.language], voice)
+    assert 100 < speech.duration_ms < 1_500
+    assert int(np.abs(speech.pcm).max()) > 1_000
+    assert silence_ms(speech) <= LONGEST_LEAD_MS
+    assert silence_ms(speech, at_end=True) <= LONGEST_LEAD_MS
+
+
+async def test_more_text_is_more_sound(engine: VoiceEngine) -> None:
+    voice = first(engine)
+    short = await engine.speak(SHORT[voice.language], voice)
+    sentence = await engine.speak(SENTENCE[voice.language], voice)
+    assert sentence.duration_ms > 2 * short.duration_ms
+
+
+@pytest.mark.parametrize("text", ["", " ", "。", "……！？", "\n", "—", "🙂"])
+async def test_nothing_to_say_is_no_sound(engine: VoiceEngine, text: str) -> None:
+    assert len((await engine.speak(text, first(engine))).pcm) == 0
+
+
+@pytest.mark.parametrize("text", ["\x00はい", "ＡＢＣ", "éèü 123", "한국어", "<b>はい</b>", "𠮷"])
+async def test_odd_text_does_not_break_it(engine: VoiceEngine, text: str) -> None:
+    await engine.speak(text, first(engine))
+    voice = first(engine)
+    assert len((await engine.speak(SHORT[voice.language], voice)).pcm) > 0
+
+
+async def test_long_text_is_spoken_to_its_end(engine: VoiceEngine) -> None:
+    voice = first(engine)
+    if voice.engine == "kokoro":
+        pytest.skip("a minute of Kokoro takes a minute; its parts are tested in test_kokoro_text")
+    sentence = await engine.speak(SENTENCE[voice.language], voice)
+    speech = await engine.speak(LONG[voice.language], voice)
+    assert speech.duration_ms > 8 * sentence.duration_ms
+
+
+async def test_calls_at_once_are_all_answered(engine: VoiceEngine) -> None:
+    voice = first(engine)
+    async with asyncio.TaskGroup() as tasks:
+        calls = [tasks.create_task(engine.speak(SHORT[voice.language], voice)) for _ in range(3)]
+    lengths = [call.result().duration_ms for call in calls]
+    assert min(lengths) > 100
+    assert max(lengths) - min(lengths) < 100
+
+
+# --- the shared process -------------------------------------------------------------------------
+
+
+@pytest.mark.real
+async def test_a_killed_child_fails_one_call_and_comes_back(process: VoiceProcess) -> None:
+    engine = OpenJTalkVoices(process)
+    await engine.ready()
+    assert process.pid is not None
+    call = asyncio.ensure_future(engine.speak(LONG["ja"], first(engine)))
+    for _ in range(5):
+        await asyncio.sleep(0)  # let it go out
+    psutil.Process(process.pid).kill()
+    with pytest.raises(VoiceDown):
+        await call
+    assert len((await engine.speak(SHORT["ja"], first(engine))).pcm) > 0
+
+
+@pytest.mark.real
+async def test_a_call_no_longer_wanted_does_not_hold_up_the_next(process: VoiceProcess) -> None:
+    """Kokoro would need minutes for this text; the test's time-out is the proof."""
+    kokoro, openjtalk = KokoroVoices(process), OpenJTalkVoices(process)
+    await kokoro.ready()
+    unwanted = asyncio.ensure_future(kokoro.speak(LONG["ja"], first(kokoro)))
+    waiting = asyncio.ensure_future(kokoro.speak(LONG["ja"], first(kokoro)))
+    wanted = asyncio.ensure_future(openjtalk.speak(SHORT["ja"], first(openjtalk)))
+    await asyncio.sleep(0)
+    pid = process.pid
+    for call in (unwanted, waiting):
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert len((await wanted).pcm) > 0
+    assert process.pid == pid
+    assert len((await kokoro.speak(SHORT["ja"], first(kokoro))).pcm) > 0
+
+
+@pytest.mark.real
+async def test_a_voice_that_does_not_exist_is_down(process: VoiceProcess) -> None:
+    engine = KokoroVoices(process)
+    with pytest.raises(VoiceDown):
+        await engine.speak("はい。", Voice("kokoro:nobody", "Nobody", "ja", "kokoro"))
+    assert len((await engine.speak("はい。", first(engine))).pcm) > 0
+
+
+@pytest.mark.real
+async def test_closing_ends_the_child_and_refuses_more() -> None:
+    process = VoiceProcess()
+    engine = OpenJTalkVoices(process)
+    await engine.ready()
+    assert process.pid is not None
+    child = psutil.Process(process.pid)
+    await process.close()
+    assert not child.is_running()
+    with pytest.raises(VoiceDown):
+        await engine.speak("はい。", first(engine))
+
+
+# --- choosing -----------------------------------------------------------------------------------
+
+
+async def test_the_book_finds_voices_and_knows_the_usual_ones() -> None:
+    process = VoiceProcess()
+    kokoro, hibari = KokoroVoices(process), HibariVoices(process)
+    book = VoiceBook([OpenJTalkVoices(process), kokoro, hibari])
+    assert {voice.id for voice in book.voices} >= {"openjtalk:mei", "kokoro:jf_alpha"}
+    assert book.default_for("ja") == (kokoro, kokoro.voices[0])
+    assert book.default_for("en") == (hibari, hibari.voices[0])
+    assert book.default_for("fr") is None
+    assert book.find("kokoro:jm_kumo") == (kokoro, kokoro.voices[4])
+    assert book.find("browser") is None
+
+
+async def test_without_the_usual_voice_another_of_the_language_speaks() -> None:
+    tone = ToneVoices("ja")
+    assert VoiceBook([tone]).default_for("ja") == (tone, tone.voices[0])
