@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from kaiwa.domain.chat import ChatMessage
 
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    role: Literal["system", "user", "assistant"]
-    content: str
+__all__ = ["ChatMessage", "ChatModel", "ChatModelInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,9 @@ class ChatModelInfo:
 class ChatModel(Protocol):
     """A server of chat models."""
 
-    kind: str
-    """Which backend this is: embedded, openai, ollama."""
+    @property
+    def kind(self) -> str:
+        """Which backend this is: embedded, openai, ollama."""
 
     def stream(
         self, messages: Sequence[ChatMessage], *, model: str = "", talk: str = ""

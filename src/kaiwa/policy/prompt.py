@@ -1,0 +1,171 @@
+"""What the chat model is told: a frozen system prompt and the talk so far.
+
+A model's prompt cache pays for what begins as the last prompt did, so nothing here depends on the
+newest words: the system prompt is made of the talk's settings alone, messages are only added at
+the end, and when the talk outgrows the budget, a large block goes at once and the rest then stays
+for several turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kaiwa.domain.chat import ChatMessage
+from kaiwa.domain.events import Recorded
+from kaiwa.domain.talk import Talk
+from kaiwa.policy.transcript import Line, lines
+
+PROMPT_TOKENS = 2_500  # with a reply of 1,024 it fits 4,096, the smallest context a backend gives
+INSTRUCTIONS_SHARE = 0.5  # of the budget, at most; the talk itself needs the rest
+HISTORY_SHARE = 0.25  # of the budget, at least, however long the instructions are
+BLOCKS = 2  # half of the history goes at once, and the rest stays as it is for several turns
+MESSAGE_TOKENS = 6  # a chat template's marks around each message
+_LATIN_PER_TOKEN = 3  # letters; safely fewer than the four of an English text
+_ASCII = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The prompt's own words in one language."""
+
+    role: str
+    manner: str
+    language: str
+    people: str
+    go_on: str
+    """Said by nobody: there is nothing new to answer."""
+    begin: str
+
+
+_JA = _Words(
+    role="あなたは「{name}」という名前で、人と声で話しています。",
+    manner="あなたの言葉はそのまま音声で読み上げられます。"
+    "長い話を頼まれないかぎり、一文か二文で、自然な話し言葉で答えてください。"
+    "見出し、箇条書き、番号、記号、絵文字、マークダウンは使わないでください。",
+    language="日本語で答えてください。",
+    people="発言の前に「名前: 」が付くときは、その人の発言です。"
+    "あなたの答えには名前を付けないでください。",
+    go_on="（続けてください。）",
+    begin="（話を始めてください。）",
+)
+_EN = _Words(
+    role='You are "{name}", talking with people by voice.',
+    manner="Your words are spoken aloud: unless a long answer is asked for, "
+    "answer in one or two sentences, as people speak. "
+    "No headings, no lists, no numbering, no symbols, no emoji, no markdown.",
+    language="Always answer in {language}.",
+    people='A message that begins with "Name: " was said by that person. '
+    "Do not put a name before your own answer.",
+    go_on="(Please go on.)",
+    begin="(Please begin.)",
+)
+_AUTO = "Always answer in the language of the last message. 日本語には日本語で答えてください。"
+_LANGUAGES = {
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "hi": "Hindi",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
+
+def chat_prompt(
+    talk: Talk, events: Sequence[Recorded], *, budget: int = PROMPT_TOKENS
+) -> list[ChatMessage]:
+    """The messages for the talk's next reply, at most about `budget` tokens.
+
+    `events` are the whole talk, in order. The last message is always a user's: where nobody has
+    said anything since the last reply, it asks the model to go on.
+    """
+    words = _JA if talk.language == "ja" else _EN
+    said = lines(events)
+    several = len({line.participant for line in said if not line.is_reply}) > 1
+    system = _system(talk, words, budget, several=several)
+    history = _merged([_message(line, named=several) for line in said])
+    if not history or history[0].role == "assistant":
+        history.insert(0, ChatMessage("user", words.begin))
+    if history[-1].role == "assistant":
+        history.append(ChatMessage("user", words.go_on))
+    room = max(budget - _tokens(system), int(budget * HISTORY_SHARE))
+    return [system, *_trimmed(history, room)]
+
+
+def estimate_tokens(text: str) -> int:
+    """A safe guess without a tokenizer: one for a Japanese character, a third for a letter."""
+    latin = sum(ord(char) < _ASCII for char in text)
+    return len(text) - latin + -(-latin // _LATIN_PER_TOKEN)
+
+
+def _system(talk: Talk, words: _Words, budget: int, *, several: bool) -> ChatMessage:
+    language = words.language.format(language=_LANGUAGES.get(talk.language, talk.language))
+    parts = [
+        words.role.format(name=talk.agent_name),
+        words.manner,
+        _AUTO if talk.language == "auto" else language,
+        words.people if several else "",
+        _clipped(talk.instructions.strip(), int(budget * INSTRUCTIONS_SHARE)),
+    ]
+    return ChatMessage("system", "\n".join(part for part in parts if part))
+
+
+def _message(line: Line, *, named: bool) -> ChatMessage:
+    if line.is_reply:
+        return ChatMessage("assistant", line.text.strip())
+    text = line.text.strip()
+    return ChatMessage("user", f"{line.name}: {text}" if named else text)
+
+
+def _merged(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Chat templates want the roles to alternate."""
+    merged: list[ChatMessage] = []
+    for message in messages:
+        if merged and merged[-1].role == message.role:
+            merged[-1] = replace(merged[-1], content=f"{merged[-1].content}\n{message.content}")
+        else:
+            merged.append(message)
+    return merged
+
+
+def _trimmed(history: Sequence[ChatMessage], room: int) -> list[ChatMessage]:
+    """The end of the history that fits, beginning with a user's message.
+
+    What is dropped is counted in whole blocks from the talk's beginning, so the first message
+    kept stays the same until another block is full. The last message is always kept.
+    """
+    block = max(1, room // BLOCKS)
+    total = sum(map(_tokens, history))
+    to_drop = -(-max(0, total - room) // block) * block
+    dropped, first = 0, 0
+    last = max(n for n, message in enumerate(history) if message.role == "user")
+    while first < last and (dropped < to_drop or history[first].role != "user"):
+        dropped += _tokens(history[first])
+        first += 1
+    kept = list(history[first:])
+    if sum(map(_tokens, kept)) > room:  # one message alone is too long
+        kept[0] = replace(kept[0], content=_clipped(kept[0].content, room - MESSAGE_TOKENS))
+    return kept
+
+
+def _clipped(text: str, tokens: int) -> str:
+    """The beginning of the text, as much as fits."""
+    while estimate_tokens(text) > tokens:
+        text = text[: max(0, len(text) * tokens // estimate_tokens(text) - 1)]
+    return text
+
+
+def _tokens(message: ChatMessage) -> int:
+    return estimate_tokens(message.content) + MESSAGE_TOKENS

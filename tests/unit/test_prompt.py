@@ -1,0 +1,201 @@
+"""A talk's events as the messages a chat model gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+
+from kaiwa.domain.events import (
+    Durable,
+    Recorded,
+    ReplyCut,
+    ReplyFinished,
+    ReplyStarted,
+    UtteranceEdited,
+    UtteranceFinal,
+)
+from kaiwa.domain.ids import TalkId
+from kaiwa.domain.talk import Role, Talk
+from kaiwa.policy.prompt import chat_prompt, estimate_tokens
+
+
+def talk(language: str = "ja", instructions: str = "", agent_name: str = "みみ") -> Talk:
+    return Talk.model_validate(
+        {
+            "id": TalkId("t"),
+            "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "seq": 0,
+            "role": Role.OWNER,
+            "language": language,
+            "instructions": instructions,
+            "agent_name": agent_name,
+        }
+    )
+
+
+def log(*events: Durable) -> list[Recorded]:
+    return [Recorded(seq=seq, event=event) for seq, event in enumerate(events, 1)]
+
+
+def said(text: str, who: str = "Aki", id: str = "") -> UtteranceFinal:
+    return UtteranceFinal(
+        utterance_id=id or text,
+        participant=who.lower(),
+        name=who,
+        text=text,
+        language="ja",
+        started_ms=0,
+        ended_ms=1,
+    )
+
+
+def reply(text: str, id: str = "", status: str = "complete") -> list[Durable]:
+    id = id or text
+    return [
+        ReplyStarted(reply_id=id, generation=1, cause="aki", name="みみ"),
+        ReplyFinished.model_validate({"reply_id": id, "status": status, "text": text}),
+    ]
+
+
+def cut(reply_id: str, heard_text: str) -> ReplyCut:
+    return ReplyCut(reply_id=reply_id, by="aki", clause=0, ms=0, heard_text=heard_text)
+
+
+def history(events: Iterable[Recorded], **settings: str) -> list[tuple[str, str]]:
+    messages = chat_prompt(talk(**settings), list(events))
+    assert messages[0].role == "system"
+    return [(message.role, message.content) for message in messages[1:]]
+
+
+def test_what_was_said_and_replied_in_turn() -> None:
+    assert history(log(said("やあ"), *reply("こんにちは。"), said("元気？"))) == [
+        ("user", "やあ"),
+        ("assistant", "こんにちは。"),
+        ("user", "元気？"),
+    ]
+
+
+def test_the_corrected_text_wins() -> None:
+    edited = UtteranceEdited(utterance_id="u", text="雨です", by="aki")
+    assert history(log(said("飴です", id="u"), edited)) == [("user", "雨です")]
+
+
+def test_utterances_of_one_turn_are_one_message() -> None:
+    assert history(log(said("あのね"), said("聞いて"))) == [("user", "あのね\n聞いて")]
+
+
+def test_names_are_told_once_several_people_speak() -> None:
+    assert history(log(said("やあ"), *reply("はい。"), said("どうも", who="Ben"))) == [
+        ("user", "Aki: やあ"),
+        ("assistant", "はい。"),
+        ("user", "Ben: どうも"),
+    ]
+
+
+def test_a_cut_reply_is_what_was_heard() -> None:
+    events = log(
+        said("話して"), *reply("昔々、ある所に。", id="r"), cut("r", "昔々、"), said("待って")
+    )
+    assert history(events) == [("user", "話して"), ("assistant", "昔々、"), ("user", "待って")]
+
+
+def test_a_cut_counts_even_if_the_reply_finishes_after_it() -> None:
+    started, finished = reply("昔々、ある所に。", id="r", status="interrupted")
+    events = log(said("話して"), started, cut("r", "昔々、"), finished, said("待って"))
+    assert history(events) == [("user", "話して"), ("assistant", "昔々、"), ("user", "待って")]
+
+
+def test_a_reply_stands_before_what_was_said_over_it() -> None:
+    started, finished = reply("昔々、", id="r", status="interrupted")
+    assert history(log(said("話して"), started, said("待って"), finished)) == [
+        ("user", "話して"),
+        ("assistant", "昔々、"),
+        ("user", "待って"),
+    ]
+
+
+def test_replies_nobody_heard_and_replies_still_going_on_are_left_out() -> None:
+    events = log(
+        said("一"),
+        *reply("", id="failed", status="failed"),
+        *reply("消えた", id="hidden"),
+        cut("hidden", ""),
+        said("二"),
+        ReplyStarted(reply_id="now", generation=3, cause="aki", name="みみ"),
+    )
+    assert history(events) == [("user", "一\n二")]
+
+
+@pytest.mark.parametrize("language", ["ja", "en", "auto"])
+def test_asked_without_anything_new_the_model_is_asked_to_go_on(language: str) -> None:
+    messages = history(log(said("やあ"), *reply("はい。")), language=language)
+    assert [role for role, _ in messages] == ["user", "assistant", "user"]
+    assert [role for role, _ in history([], language=language)] == ["user"]
+
+
+def test_a_talk_that_begins_with_a_reply_still_begins_with_a_user() -> None:
+    assert [role for role, _ in history(log(*reply("ようこそ。"), said("どうも")))] == [
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_the_system_prompt_is_made_of_the_settings_alone() -> None:
+    settings = talk(instructions="関西弁で。")
+    early = chat_prompt(settings, log(said("やあ")))[0]
+    late = chat_prompt(settings, log(said("やあ"), *reply("はい。"), said("ね")))[0]
+    assert early == late
+
+
+def test_names_are_explained_once_several_people_have_spoken() -> None:
+    alone = chat_prompt(talk(), log(said("やあ")))[0]
+    together = chat_prompt(talk(), log(said("やあ"), said("ね", who="Ben")))[0]
+    assert "名前: " not in alone.content
+    assert "名前: " in together.content
+    assert "みみ" in early.content
+    assert "関西弁で。" in early.content
+    assert "日本語" in early.content
+
+
+def test_the_language_of_the_prompt() -> None:
+    assert "French" in chat_prompt(talk("fr"), [])[0].content
+    assert "English" in chat_prompt(talk("en"), [])[0].content
+    assert "language of the last message" in chat_prompt(talk("auto"), [])[0].content
+
+
+def test_a_long_talk_fits_the_budget_and_keeps_its_newest_words() -> None:
+    events: list[Durable] = []
+    for turn in range(60):
+        events += [said(f"{turn}番目の質問です。" * 4), *reply(f"{turn}番目の答えです。" * 4)]
+    events.append(said("最後の質問。"))
+    messages = chat_prompt(talk(), log(*events), budget=1_000)
+    assert sum(estimate_tokens(message.content) for message in messages) <= 1_000
+    assert messages[-1].content == "最後の質問。"
+    assert messages[1].role == "user"
+
+
+def test_a_long_talk_begins_alike_for_several_turns() -> None:
+    events: list[Durable] = []
+    begins: list[str] = []
+    for turn in range(60):
+        events.append(said(f"{turn}番目の質問です。" * 4))
+        begins.append(chat_prompt(talk(), log(*events), budget=1_000)[1].content)
+        events += reply(f"{turn}番目の答えです。" * 4)
+    changes = sum(before != after for before, after in pairwise(begins))
+    assert 1 < changes < 15
+
+
+def test_one_message_that_is_too_long_is_shortened() -> None:
+    messages = chat_prompt(talk(), log(said("長" * 20_000)), budget=1_000)
+    assert sum(estimate_tokens(message.content) for message in messages) <= 1_000
+    assert messages[-1].content.startswith("長長")
+
+
+def test_long_instructions_leave_room_for_the_talk() -> None:
+    messages = chat_prompt(talk(instructions="規則" * 4_000), log(said("やあ")), budget=1_000)
+    assert sum(estimate_tokens(message.content) for message in messages) <= 1_000
+    assert messages[-1].content == "やあ"
