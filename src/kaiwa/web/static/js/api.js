@@ -1,0 +1,206 @@
+/** JSON over HTTP, as docs/protocol.md has it. Signed in by the cookie. */
+
+/** @import {Member, Talk, TalkSettings, User, UtteranceEdited, UtteranceFinal, Voice}
+ *   from './types.js' */
+import { mintId } from './core/ids.js';
+
+const TIMEOUT_MS = 20_000; // no plain request takes this long on a healthy server
+
+/** An answer that says no, or no answer at all (`status` 0). */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} message
+   * @param {boolean} retryable
+   */
+  constructor(status, code, message, retryable) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.retryable = retryable;
+  }
+
+  /** @param {Response} response */
+  static async of(response) {
+    const { code, message, retryable } = await response.json().then(
+      (body) => body?.error ?? {},
+      () => ({}),
+    );
+    return new ApiError(
+      response.status,
+      code ?? `http_${response.status}`,
+      message ?? response.statusText,
+      retryable ?? response.status >= 500,
+    );
+  }
+}
+
+export class Api {
+  /** Called when a request that needs it finds nobody signed in. */
+  onSignedOut = () => {};
+
+  /** @param {string} name @param {string} password @returns {Promise<{user: User}>} */
+  login(name, password) {
+    return this.#call('POST', '/auth/login', { name, password });
+  }
+
+  /** @param {string} name @param {string} password @returns {Promise<{user: User}>} */
+  register(name, password) {
+    return this.#call('POST', '/auth/register', { name, password });
+  }
+
+  /** @param {string} code @returns {Promise<{user: User}>} */
+  code(code) {
+    return this.#call('POST', '/auth/code', { code });
+  }
+
+  logout() {
+    return this.#call('POST', '/auth/logout');
+  }
+
+  /** @returns {Promise<User>} */
+  me() {
+    return this.#call('GET', '/auth/me');
+  }
+
+  /** @returns {Promise<{talks: Talk[]}>} */
+  talks() {
+    return this.#call('GET', '/talks');
+  }
+
+  /** @param {Partial<TalkSettings>} settings @param {string} key @returns {Promise<Talk>} */
+  createTalk(settings, key = mintId()) {
+    return this.#call('POST', '/talks', settings, key);
+  }
+
+  /** @param {string} id @returns {Promise<Talk>} */
+  talk(id) {
+    return this.#call('GET', talkPath(id));
+  }
+
+  /** @param {string} id @param {Partial<TalkSettings>} settings @returns {Promise<Talk>} */
+  changeTalk(id, settings) {
+    return this.#call('PATCH', talkPath(id), settings);
+  }
+
+  /** @param {string} id */
+  deleteTalk(id) {
+    return this.#call('DELETE', talkPath(id));
+  }
+
+  /** @param {string} id @returns {Promise<{members: Member[]}>} */
+  members(id) {
+    return this.#call('GET', talkPath(id, 'members'));
+  }
+
+  /** @param {string} id @param {string} text @param {string} key @returns {Promise<UtteranceFinal>} */
+  say(id, text, key) {
+    return this.#call('POST', talkPath(id, 'messages'), { text }, key);
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} utterance
+   * @param {string} text
+   * @returns {Promise<UtteranceEdited>}
+   */
+  correct(id, utterance, text) {
+    return this.#call('PATCH', talkPath(id, 'utterances', utterance), { text });
+  }
+
+  /** @param {string} id @param {string} key @returns {Promise<{reply_id: string}>} */
+  ask(id, key = mintId()) {
+    return this.#call('POST', talkPath(id, 'reply'), {}, key);
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} replyId
+   * @param {{clause: number, ms: number} | null} heard
+   */
+  stop(id, replyId, heard) {
+    return this.#call('DELETE', talkPath(id, 'reply'), {
+      reply_id: replyId,
+      ...(heard && { heard }),
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {{listener: string, reply_id: string, clause: number, ms: number}} report
+   */
+  heard(id, report) {
+    return this.#call('POST', talkPath(id, 'heard'), report);
+  }
+
+  /** @returns {Promise<{voices: Voice[]}>} */
+  voices() {
+    return this.#call('GET', '/voices');
+  }
+
+  /**
+   * A clip's sound, whole. Retried once, since a clip that was just announced may need a moment.
+   * @param {string} id @param {string} clip @param {AbortSignal} signal
+   */
+  async clip(id, clip, signal) {
+    const get = () =>
+      fetch(talkPath(id, 'clips', clip), {
+        headers: { Accept: 'audio/ogg;q=0.9, audio/wav' },
+        signal,
+      });
+    let response = await get();
+    if (!response.ok) response = await get();
+    if (!response.ok) throw await ApiError.of(response);
+    return response.arrayBuffer();
+  }
+
+  /**
+   * How many samples of a capture are durably transcribed; null if the server has none of it.
+   * @param {string} id @param {string} capture
+   */
+  async durableOffset(id, capture) {
+    const response = await this.#fetch('HEAD', talkPath(id, 'captures', capture), {});
+    if (response.status === 404) return null;
+    if (!response.ok) throw await ApiError.of(response);
+    return Number(response.headers.get('Upload-Offset')) || 0;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} [body]
+   * @param {string} [key] Idempotency-Key
+   * @returns {Promise<any>}
+   */
+  async #call(method, path, body, key) {
+    /** @type {Record<string, string>} */
+    const headers = { Accept: 'application/json' };
+    if (body !== undefined) headers['Content-Type'] = 'application/json';
+    if (key) headers['Idempotency-Key'] = key;
+    const response = await this.#fetch(method, path, {
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (!response.ok) {
+      const error = await ApiError.of(response);
+      if (error.status === 401 && !path.startsWith('/auth/')) this.onSignedOut();
+      throw error;
+    }
+    return response.status === 204 ? null : response.json();
+  }
+
+  /** @param {string} method @param {string} path @param {RequestInit} init */
+  async #fetch(method, path, init) {
+    try {
+      return await fetch(path, { method, signal: AbortSignal.timeout(TIMEOUT_MS), ...init });
+    } catch {
+      throw new ApiError(0, 'unreachable', 'The server does not answer.', true);
+    }
+  }
+}
+
+/** @param {string} id @param {string[]} rest */
+export function talkPath(id, ...rest) {
+  return ['/talks', id, ...rest].map((part, i) => (i ? encodeURIComponent(part) : part)).join('/');
+}

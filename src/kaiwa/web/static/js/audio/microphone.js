@@ -1,0 +1,86 @@
+/** The microphone: opened, measured, closed; and what went wrong, in words a person can act on. */
+
+/** `code`: insecure, denied, none, busy, failed. */
+export class MicrophoneError extends Error {
+  /** @param {'insecure' | 'denied' | 'none' | 'busy' | 'failed'} code */
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+const RATE = 16000;
+
+/** @type {Record<string, MicrophoneError['code']>} */
+const CODES = {
+  NotAllowedError: 'denied',
+  SecurityError: 'denied',
+  NotFoundError: 'none',
+  OverconstrainedError: 'none',
+  NotReadableError: 'busy',
+  AbortError: 'busy',
+};
+
+export class Microphone {
+  /**
+   * @param {MediaStream} stream
+   * @param {AudioContext} context
+   * @param {MediaStreamAudioSourceNode} source
+   */
+  constructor(stream, context, source) {
+    this.stream = stream;
+    this.context = context;
+    this.source = source;
+    this.track = stream.getAudioTracks()[0];
+    this.analyser = context.createAnalyser();
+    this.analyser.fftSize = 512;
+    this.analyser.smoothingTimeConstant = 0.6;
+    source.connect(this.analyser);
+  }
+
+  /** Must be called from a user's gesture: some browsers start no AudioContext without one. */
+  static async open() {
+    if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError('insecure');
+    let context = contextAt(RATE);
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({
+        audio: {
+          channelCount: 1,
+          echoCancellation: true,
+          noiseSuppression: true,
+          autoGainControl: true,
+        },
+      });
+      /** @type {MediaStreamAudioSourceNode} */
+      let source;
+      try {
+        source = context.createMediaStreamSource(stream);
+      } catch {
+        // Firefox connects a microphone only to a context of the device's own rate.
+        void context.close();
+        context = new AudioContext({ latencyHint: 'interactive' });
+        source = context.createMediaStreamSource(stream);
+      }
+      if (context.state === 'suspended') await context.resume();
+      return new Microphone(stream, context, source);
+    } catch (error) {
+      void context.close();
+      const name = error instanceof DOMException ? error.name : '';
+      throw new MicrophoneError(CODES[name] ?? 'failed');
+    }
+  }
+
+  close() {
+    for (const track of this.stream.getTracks()) track.stop();
+    if (this.context.state !== 'closed') void this.context.close();
+  }
+}
+
+/** @param {number} sampleRate */
+function contextAt(sampleRate) {
+  try {
+    return new AudioContext({ sampleRate, latencyHint: 'interactive' });
+  } catch {
+    return new AudioContext({ latencyHint: 'interactive' });
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * Plays a reply's clauses one after the other without a gap, says which one is being heard, and
+ * stops at once. A clause is either a clip from the server or text for the browser's own voice.
+ */
+
+/** @import {Clause, Position} from '../types.js' */
+import { languageOf, speakAloud } from './browser-voice.js';
+
+const TICK_MS = 100; // how exactly the highlight follows; clause ends are exact
+const REPORT_MS = 1000;
+const LEAD_S = 0.03; // a source scheduled for "now" would lose its first samples
+const AHEAD = 3; // clips fetched before they are needed
+const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
+
+/**
+ * @typedef {object} Item
+ * @property {string} replyId
+ * @property {Clause} clause
+ * @property {Promise<AudioBuffer | null> | null} buffer null: the browser's voice speaks it
+ * @property {AudioBufferSourceNode | null} node
+ * @property {number} from on the context's clock, in seconds
+ * @property {number} to
+ * @property {string} language
+ *
+ * @typedef {object} PlayerOptions
+ * @property {(clip: string, signal: AbortSignal) => Promise<ArrayBuffer>} load
+ * @property {(at: {replyId: string, clause: number} | null) => void} onPlaying
+ * @property {(position: Position) => void} onHeard
+ * @property {(state: 'idle' | 'playing' | 'blocked') => void} onState
+ * @property {(code: string) => void} onTrouble
+ */
+
+/** @type {AudioContext | null} one for the page: browsers allow few, and a gesture wakes it */
+let shared = null;
+
+function audio() {
+  shared ??= new AudioContext({ latencyHint: 'interactive' });
+  return shared;
+}
+
+/** Call from a user's gesture, so that replies may sound later. */
+export function unlockSound() {
+  if (audio().state !== 'running') void audio().resume();
+}
+
+export class Player {
+  /** @type {Item[]} not yet ended, in order; the first may be sounding */
+  #items = [];
+  #gain;
+  #free = 0; // when the last scheduled clip ends
+  #abort = new AbortController();
+  #pumping = false;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #ticker;
+  #reported = 0;
+  /** @type {{item: Item, began: number, stop: () => void} | null} */
+  #speech = null;
+  /** @type {Item | null} the clause whose beginning has been told */
+  #told = null;
+  #stopped = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #wake;
+
+  /** @param {PlayerOptions} options */
+  constructor(options) {
+    this.options = options;
+    const context = audio();
+    this.#gain = context.createGain();
+    this.#gain.connect(context.destination);
+    context.addEventListener('statechange', this.#stateChanged);
+  }
+
+  /**
+   * @param {string} replyId
+   * @param {Clause} clause
+   * @param {string} language of the talk, for the browser's voice
+   */
+  add(replyId, clause, language) {
+    if (this.#stopped.has(replyId)) return;
+    this.#items.push({
+      replyId,
+      clause,
+      buffer: null,
+      node: null,
+      from: Infinity,
+      to: Infinity,
+      language,
+    });
+    this.#prefetch();
+    this.#stateChanged();
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
+    void this.#pump();
+  }
+
+  /** What is being heard now. @returns {Position | null} */
+  position() {
+    const item = this.#current();
+    if (!item) return null;
+    const { replyId, clause } = item;
+    return { replyId, clause: clause.index, ms: this.#elapsed(item) };
+  }
+
+  /** The reply that is sounding or waits to. */
+  get replyId() {
+    return this.#items[0]?.replyId ?? null;
+  }
+
+  /**
+   * Silence, now.
+   * @param {string} [replyId] only this reply, which will not be played again; else everything
+   * @returns {Position | null} how far it had got
+   */
+  stop(replyId) {
+    const at = this.position();
+    if (replyId) this.#stopped.add(replyId);
+    const gone = this.#items.filter((item) => !replyId || item.replyId === replyId);
+    if (!gone.length) return null;
+    this.#items = this.#items.filter((item) => !gone.includes(item));
+    for (const { node } of gone) {
+      if (!node) continue;
+      node.onended = null;
+      node.stop();
+    }
+    if (this.#speech && gone.includes(this.#speech.item)) {
+      this.#speech.stop();
+      this.#speech = null;
+    }
+    this.#free = 0;
+    if (!this.#items.length) this.#rest();
+    return at && gone.some((item) => item.replyId === at.replyId) ? at : null;
+  }
+
+  close() {
+    this.stop();
+    this.#abort.abort();
+    audio().removeEventListener('statechange', this.#stateChanged);
+    this.#gain.disconnect();
+    clearInterval(this.#ticker);
+  }
+
+  #prefetch() {
+    for (const item of this.#items.filter((i) => !i.node).slice(0, AHEAD)) {
+      const { clip } = item.clause;
+      if (!clip || item.buffer) continue;
+      item.buffer = this.options
+        .load(clip, this.#abort.signal)
+        .then((bytes) => audio().decodeAudioData(bytes))
+        .catch(() => {
+          if (!this.#abort.signal.aborted) this.options.onTrouble('clip.failed');
+          return null;
+        });
+    }
+  }
+
+  /** Schedules clips in order, each as soon as it is decoded. */
+  async #pump() {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    for (;;) {
+      const item = this.#items.find((i) => !i.node && i !== this.#speech?.item);
+      if (!item) break;
+      this.#prefetch();
+      if (!item.clause.clip) {
+        // The browser's voice has no clock to schedule on: it waits for its turn.
+        if (item !== this.#items[0]) break;
+        this.#speak(item);
+        break;
+      }
+      const buffer = await item.buffer;
+      if (!this.#items.includes(item)) continue;
+      if (buffer) this.#schedule(item, buffer);
+      else this.#drop(item);
+    }
+    this.#pumping = false;
+  }
+
+  /** @param {Item} item @param {AudioBuffer} buffer */
+  #schedule(item, buffer) {
+    const context = audio();
+    const node = context.createBufferSource();
+    node.buffer = buffer;
+    node.connect(this.#gain);
+    item.from = Math.max(context.currentTime + LEAD_S, this.#free);
+    item.to = item.from + buffer.duration;
+    this.#free = item.to;
+    node.onended = () => this.#ended(item, buffer.duration * 1000);
+    node.start(item.from);
+    item.node = node;
+  }
+
+  /** @param {Item} item */
+  #speak(item) {
+    const language = languageOf(item.language, item.clause.text);
+    const stop = speakAloud(item.clause.text, language, {
+      onStart: () => {
+        if (this.#speech?.item !== item) return;
+        this.#speech.began = performance.now();
+        this.#tick();
+      },
+      onEnd: (ok) => {
+        if (this.#speech?.item !== item) return;
+        const ms = ok ? performance.now() - this.#speech.began : 0;
+        this.#speech = null;
+        if (ok) this.#ended(item, ms);
+        else {
+          this.options.onTrouble('voice.none');
+          this.#drop(item);
+          void this.#pump();
+        }
+      },
+    });
+    this.#speech = { item, began: Infinity, stop };
+  }
+
+  /** @param {Item} item @param {number} ms its whole length */
+  #ended(item, ms) {
+    if (!this.#items.includes(item)) return;
+    this.options.onHeard({ replyId: item.replyId, clause: item.clause.index, ms });
+    this.#reported = performance.now();
+    const root = document.documentElement;
+    root.dataset.played = String(Number(root.dataset.played ?? 0) + 1);
+    this.#drop(item);
+    this.#tick();
+    void this.#pump();
+  }
+
+  /** @param {Item} item */
+  #drop(item) {
+    this.#items = this.#items.filter((i) => i !== item);
+    if (!this.#items.length) this.#rest();
+  }
+
+  #rest() {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#told = null;
+    this.options.onPlaying(null);
+    this.options.onState('idle');
+  }
+
+  #tick() {
+    const item = this.#current();
+    if (!item) return;
+    const position = { replyId: item.replyId, clause: item.clause.index, ms: this.#elapsed(item) };
+    const now = performance.now();
+    if (this.#told !== item) {
+      this.#told = item;
+      this.options.onPlaying(position);
+      this.options.onHeard(position);
+      this.#reported = now;
+    } else if (now - this.#reported >= REPORT_MS) {
+      this.options.onHeard(position);
+      this.#reported = now;
+    }
+  }
+
+  /** @returns {Item | null} */
+  #current() {
+    if (this.#speech) return this.#speech.began === Infinity ? null : this.#speech.item;
+    const now = audio().currentTime;
+    return this.#items.find((item) => item.from <= now && now < item.to) ?? null;
+  }
+
+  /** @param {Item} item @returns {number} ms */
+  #elapsed(item) {
+    return this.#speech?.item === item
+      ? performance.now() - this.#speech.began
+      : (audio().currentTime - item.from) * 1000;
+  }
+
+  #stateChanged = () => {
+    if (!this.#items.length) return;
+    if (!this.#items[0].clause.clip || audio().state === 'running') {
+      this.options.onState('playing');
+      return;
+    }
+    void audio().resume();
+    clearTimeout(this.#wake);
+    this.#wake = setTimeout(() => {
+      if (this.#items.length && audio().state !== 'running') this.options.onState('blocked');
+    }, WAKE_MS);
+  };
+}

@@ -1,0 +1,536 @@
+/**
+ * One talk as its reader sees it: `reduce(state, event or command) -> state`. Pure: no DOM, no
+ * fetch, no clock. States are never changed; what did not change keeps its identity, so that a
+ * view can compare by `===`.
+ *
+ * The readers' rules of docs/protocol.md live here: durable events count only in their order;
+ * partials of finished utterances and deltas of finished replies are dropped; after a gap between
+ * deltas the reply waits for its clause.
+ *
+ * Places in a reply's text (`offset`, `start`, `end`, `length`) count code points, as the server
+ * does, not UTF-16 units.
+ */
+
+/** @import {Command, DurableEvent, Entry, Hypothesis, Note, Participant, Presence, Reply,
+ *   ReplyClause, ReplyCut, ReplyDelta, ReplyFinished, Role, Talk, TalkEvent, TalkSettings,
+ *   TalkState, User, UtteranceFinal, UtterancePartial}
+ *   from '../types.js' */
+import { AGENT, isDurable } from './protocol.js';
+
+/** @param {Talk} talk @param {User} me @returns {TalkState} */
+export function openTalk(talk, me) {
+  return {
+    id: talk.id,
+    me: me.id,
+    role: talk.role,
+    settings: settingsOf(talk),
+    cursor: 0,
+    ready: false,
+    deleted: false,
+    entries: [],
+    partials: [],
+    pending: [],
+    participants: {},
+    speaking: [],
+    playing: null,
+    asking: false,
+  };
+}
+
+/**
+ * Where an event stands against what has been read. On `hole` the reader asks again from its
+ * cursor.
+ *
+ * @param {TalkState} state
+ * @param {TalkEvent} event
+ * @returns {'old' | 'next' | 'hole' | 'passing'}
+ */
+export function fit(state, event) {
+  if (!isDurable(event)) return 'passing';
+  if (event.seq <= state.cursor) return 'old';
+  return event.seq === state.cursor + 1 ? 'next' : 'hole';
+}
+
+/** @param {TalkState} state @param {TalkEvent | Command} action @returns {TalkState} */
+export function reduce(state, action) {
+  switch (action.type) {
+    case 'utterance.final':
+    case 'utterance.edited':
+    case 'reply.started':
+    case 'reply.clause':
+    case 'reply.finished':
+    case 'reply.cut':
+    case 'talk.updated':
+    case 'talk.deleted':
+    case 'member.joined':
+    case 'member.left':
+      if (action.seq <= state.cursor) return state;
+      return durable({ ...state, cursor: action.seq }, action);
+
+    case 'utterance.partial':
+      return partial(state, action);
+    case 'utterance.withdrawn':
+      return withoutPartial(state, action.utterance_id);
+    case 'speech.started':
+    case 'speech.ended':
+      return speech(state, action.participant, action.capture, action.type === 'speech.started');
+    case 'reply.delta':
+      return delta(state, action);
+    case 'reply.notice':
+      return changeReply(state, action.reply_id, (reply) => ({
+        ...reply,
+        notice: { code: action.code, message: action.message },
+      }));
+    case 'presence':
+      return presence(state, action);
+    case 'capture.durable':
+      return state;
+    case 'ready':
+      return {
+        ...state,
+        ready: true,
+        partials: keep(state.partials, (p) => !p.stale),
+      };
+
+    case 'stream.opened':
+      // What passed by while nobody read is unknown: what is still true is said again.
+      return {
+        ...state,
+        partials: state.partials.map((p) => ({ ...p, stale: true })),
+        speaking: [],
+      };
+    case 'members.loaded':
+      return action.members.reduce(
+        (s, m) => known(s, m.participant, { name: m.name, role: m.role }),
+        state,
+      );
+    case 'message.queued':
+      return {
+        ...state,
+        pending: [
+          ...state.pending.filter((m) => m.key !== action.key),
+          { key: action.key, text: action.text, utteranceId: null, failed: false },
+        ],
+      };
+    case 'message.accepted':
+      return {
+        ...state,
+        pending: findEntry(state.entries, 'utterance', action.utteranceId)
+          ? state.pending.filter((m) => m.key !== action.key)
+          : state.pending.map((m) =>
+              m.key === action.key ? { ...m, utteranceId: action.utteranceId } : m,
+            ),
+      };
+    case 'message.failed':
+      return {
+        ...state,
+        pending: state.pending.map((m) => (m.key === action.key ? { ...m, failed: true } : m)),
+      };
+    case 'message.dropped':
+      return { ...state, pending: state.pending.filter((m) => m.key !== action.key) };
+    case 'reply.asked':
+      return { ...state, asking: true };
+    case 'reply.refused':
+      return { ...state, asking: false };
+    case 'reply.accepted':
+      return findEntry(state.entries, 'reply', action.replyId)
+        ? { ...state, asking: false }
+        : state;
+    case 'playing':
+      return same(state.playing, action.at) ? state : { ...state, playing: action.at };
+    case 'settings.saved':
+      return { ...state, role: action.talk.role, settings: settingsOf(action.talk) };
+  }
+  return state;
+}
+
+/** The reply that is being made now. @param {TalkState} state */
+export function goingReply(state) {
+  for (let i = state.entries.length - 1; i >= 0; i--) {
+    const entry = state.entries[i];
+    if (entry.kind === 'reply') return entry.status === 'going' ? entry : null;
+  }
+  return null;
+}
+
+/** @param {TalkState} state @param {string} id */
+export function replyById(state, id) {
+  return findEntry(state.entries, 'reply', id);
+}
+
+/** Whether the reader's own words are still being recognised. @param {TalkState} state */
+export function mineUnfinished(state) {
+  return isSpeaking(state, state.me) || state.partials.some((p) => p.participant === state.me);
+}
+
+/** @param {TalkState} state @param {string} participant */
+export function isSpeaking(state, participant) {
+  return state.speaking.some((s) => s.startsWith(`${participant} `));
+}
+
+/**
+ * A reply's text in pieces: each clause, and what lies between and after them.
+ *
+ * @param {Reply} reply
+ * @returns {{text: string, clause: number | null}[]}
+ */
+export function pieces(reply) {
+  const signs = Array.from(reply.text);
+  /** @type {{text: string, clause: number | null}[]} */
+  const out = [];
+  let at = 0;
+  /** @param {number} to @param {number | null} clause */
+  const take = (to, clause) => {
+    if (to > at) out.push({ text: signs.slice(at, to).join(''), clause });
+    at = Math.max(at, to);
+  };
+  for (const clause of [...reply.clauses].sort((a, b) => a.index - b.index)) {
+    take(Math.min(clause.start, signs.length), null);
+    take(Math.min(clause.end, signs.length), clause.index);
+  }
+  take(signs.length, null);
+  return out;
+}
+
+/**
+ * What was heard of a reply and what was not.
+ * @param {Reply} reply
+ * @returns {{heard: string, rest: string}}
+ */
+export function heardParts(reply) {
+  if (!reply.cut) return { heard: reply.text, rest: '' };
+  const heard = reply.cut.heardText;
+  const rest = reply.text.startsWith(heard) ? reply.text.slice(heard.length) : '';
+  return { heard, rest };
+}
+
+/** How many participants can be told apart by colour; colour 0 is the agent's. */
+export const COLOURS = 8;
+
+// --- durable -------------------------------------------------------------------------------------
+
+/** @param {TalkState} state @param {DurableEvent} event @returns {TalkState} */
+function durable(state, event) {
+  switch (event.type) {
+    case 'utterance.final':
+      return final(state, event);
+    case 'utterance.edited':
+      return change(state, 'utterance', event.utterance_id, (utterance) => ({
+        ...utterance,
+        text: event.text,
+        original: utterance.original ?? utterance.text,
+      }));
+    case 'reply.started':
+      return {
+        ...known(state, AGENT, { name: event.name }),
+        asking: false,
+        entries: [
+          ...state.entries,
+          {
+            kind: 'reply',
+            id: event.reply_id,
+            seq: event.seq,
+            at: event.at,
+            name: event.name,
+            generation: event.generation,
+            status: 'going',
+            text: '',
+            length: 0,
+            clauses: [],
+            cut: null,
+            timing: {},
+            error: null,
+            notice: null,
+            live: state.ready,
+          },
+        ],
+      };
+    case 'reply.clause':
+      return changeReply(state, event.reply_id, (reply) => withClause(reply, event, state.ready));
+    case 'reply.finished':
+      return changeReply(state, event.reply_id, (reply) => finished(reply, event));
+    case 'reply.cut':
+      return changeReply(state, event.reply_id, (reply) => ({ ...reply, cut: cutOf(event) }));
+    case 'talk.updated':
+      return { ...state, settings: { ...state.settings, ...event.settings } };
+    case 'talk.deleted':
+      return { ...state, deleted: true };
+    case 'member.joined': {
+      const next = known(state, event.participant, { name: event.name, role: event.role });
+      if (event.role === 'owner') return next; // began the talk: nothing to say
+      return noted(next, {
+        kind: 'note',
+        id: `note-${event.seq}`,
+        seq: event.seq,
+        at: event.at,
+        what: 'joined',
+        name: event.name,
+      });
+    }
+    case 'member.left': {
+      const name = state.participants[event.participant]?.name ?? '';
+      const gone = known(state, event.participant, { role: null, here: false });
+      return noted(gone, {
+        kind: 'note',
+        id: `note-${event.seq}`,
+        seq: event.seq,
+        at: event.at,
+        what: 'left',
+        name,
+      });
+    }
+  }
+}
+
+/** @param {TalkState} state @param {UtteranceFinal} event @returns {TalkState} */
+function final(state, event) {
+  const next = known(withoutPartial(state, event.utterance_id), event.participant, {
+    name: event.name,
+  });
+  return {
+    ...next,
+    pending: keep(next.pending, (m) => m.utteranceId !== event.utterance_id),
+    entries: [
+      ...state.entries,
+      {
+        kind: 'utterance',
+        id: event.utterance_id,
+        seq: event.seq,
+        at: event.at,
+        participant: event.participant,
+        name: event.name,
+        text: event.text,
+        original: null,
+        language: event.language,
+        startedMs: event.started_ms,
+        endedMs: event.ended_ms,
+        capture: event.capture ?? null,
+      },
+    ],
+  };
+}
+
+/** @param {Reply} reply @param {ReplyClause} event @param {boolean} ready @returns {Reply} */
+function withClause(reply, event, ready) {
+  const placed = place(reply, event.start, event.text, true);
+  const missing = event.end - placed.length;
+  return {
+    ...reply,
+    text: missing > 0 ? placed.text + ' '.repeat(missing) : placed.text,
+    length: Math.max(placed.length, event.end),
+    live: reply.live || ready,
+    clauses: [
+      ...reply.clauses,
+      {
+        index: event.index,
+        text: event.text,
+        start: event.start,
+        end: event.end,
+        clip: event.clip ?? null,
+        durationMs: event.duration_ms,
+      },
+    ],
+  };
+}
+
+/** @param {Reply} reply @param {ReplyFinished} event @returns {Reply} */
+function finished(reply, event) {
+  return {
+    ...reply,
+    status: event.status,
+    text: event.text,
+    length: count(event.text),
+    timing: event.timing ?? {},
+    error: event.error ?? null,
+  };
+}
+
+/** @param {ReplyCut} event */
+function cutOf(event) {
+  return { clause: event.clause, ms: event.ms, heardText: event.heard_text, by: event.by };
+}
+
+/** @param {TalkState} state @param {Note} note @returns {TalkState} */
+function noted(state, note) {
+  return { ...state, entries: [...state.entries, note] };
+}
+
+// --- ephemeral -----------------------------------------------------------------------------------
+
+/** @param {TalkState} state @param {UtterancePartial} event @returns {TalkState} */
+function partial(state, event) {
+  if (findEntry(state.entries, 'utterance', event.utterance_id)) return state;
+  const now = state.partials.find((p) => p.id === event.utterance_id);
+  // A first revision begins again: another process took the capture over.
+  if (now && !now.stale && event.revision > 1 && event.revision <= now.revision) return state;
+  /** @type {Hypothesis} */
+  const next = {
+    id: event.utterance_id,
+    participant: event.participant,
+    name: event.name,
+    capture: event.capture,
+    startedMs: event.started_ms,
+    at: now?.at ?? event.at,
+    revision: event.revision,
+    stable: event.stable,
+    tentative: event.tentative,
+    stale: false,
+  };
+  const partials = now
+    ? state.partials.map((p) => (p === now ? next : p))
+    : [...state.partials, next].sort((a, b) => a.startedMs - b.startedMs);
+  return { ...known(state, event.participant, { name: event.name }), partials };
+}
+
+/** @param {TalkState} state @param {string} id @returns {TalkState} */
+function withoutPartial(state, id) {
+  const partials = keep(state.partials, (p) => p.id !== id);
+  return partials === state.partials ? state : { ...state, partials };
+}
+
+/**
+ * @param {TalkState} state
+ * @param {string} participant
+ * @param {string} capture
+ * @param {boolean} on
+ * @returns {TalkState}
+ */
+function speech(state, participant, capture, on) {
+  const mark = `${participant} ${capture}`;
+  if (state.speaking.includes(mark) === on) return state;
+  return {
+    ...state,
+    speaking: on ? [...state.speaking, mark] : state.speaking.filter((s) => s !== mark),
+  };
+}
+
+/** @param {TalkState} state @param {ReplyDelta} event @returns {TalkState} */
+function delta(state, event) {
+  return changeReply(state, event.reply_id, (reply) => {
+    if (reply.status !== 'going') return reply;
+    const placed = place(reply, event.offset, event.text, false);
+    return placed.length === reply.length ? reply : { ...reply, ...placed };
+  });
+}
+
+/** @param {TalkState} state @param {Presence} event @returns {TalkState} */
+function presence(state, event) {
+  return known(state, event.participant, { name: event.name, here: event.state === 'here' });
+}
+
+// --- small tools ---------------------------------------------------------------------------------
+
+/**
+ * The reply's text with `text` at its place. What is already there stays; over a gap only a
+ * clause may reach.
+ *
+ * @param {Reply} reply
+ * @param {number} offset
+ * @param {string} text
+ * @param {boolean} overGap
+ * @returns {{text: string, length: number}}
+ */
+function place(reply, offset, text, overGap) {
+  const gap = offset - reply.length;
+  if (gap > 0 && !overGap) return { text: reply.text, length: reply.length };
+  if (gap >= 0) {
+    return { text: reply.text + ' '.repeat(gap) + text, length: offset + count(text) };
+  }
+  const fresh = Array.from(text).slice(-gap);
+  return { text: reply.text + fresh.join(''), length: reply.length + fresh.length };
+}
+
+/** @param {string} text */
+function count(text) {
+  let n = 0;
+  for (const _ of text) n++;
+  return n;
+}
+
+/** @param {Talk} talk @returns {TalkSettings} */
+function settingsOf(talk) {
+  const { title, language, agent_name, instructions, llm_model, voice, mode } = talk;
+  return { title, language, agent_name, instructions, llm_model, voice, mode };
+}
+
+/**
+ * @param {TalkState} state
+ * @param {string} id
+ * @param {{name?: string, role?: Role | null, here?: boolean}} change
+ * @returns {TalkState}
+ */
+function known(state, id, change) {
+  const now = state.participants[id];
+  if (now && Object.entries(change).every(([k, v]) => now[/** @type {'name'} */ (k)] === v)) {
+    return state;
+  }
+  const people = Object.keys(state.participants).filter((p) => p !== AGENT).length;
+  /** @type {Participant} */
+  const next = now ?? {
+    id,
+    name: '',
+    role: null,
+    here: false,
+    colour: id === AGENT ? 0 : 1 + (people % (COLOURS - 1)),
+  };
+  return { ...state, participants: { ...state.participants, [id]: { ...next, ...change } } };
+}
+
+/**
+ * From the end, where nearly all that is looked for stands.
+ * @template {Entry['kind']} K
+ * @param {Entry[]} entries
+ * @param {K} kind
+ * @param {string} id
+ * @returns {Extract<Entry, {kind: K}> | null}
+ */
+function findEntry(entries, kind, id) {
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i];
+    if (entry.kind === kind && entry.id === id) {
+      return /** @type {Extract<Entry, {kind: K}>} */ (entry);
+    }
+  }
+  return null;
+}
+
+/**
+ * @template {Entry['kind']} K
+ * @param {TalkState} state
+ * @param {K} kind
+ * @param {string} id
+ * @param {(entry: Extract<Entry, {kind: K}>) => Extract<Entry, {kind: K}>} changed
+ * @returns {TalkState}
+ */
+function change(state, kind, id, changed) {
+  const entry = findEntry(state.entries, kind, id);
+  if (!entry) return state;
+  const next = changed(entry);
+  if (next === entry) return state;
+  const entries = state.entries.slice();
+  entries[entries.lastIndexOf(entry)] = next;
+  return { ...state, entries };
+}
+
+/** @param {TalkState} state @param {string} id @param {(reply: Reply) => Reply} changed */
+function changeReply(state, id, changed) {
+  return change(state, 'reply', id, changed);
+}
+
+/**
+ * Like filter, but the same array if all stay.
+ * @template T
+ * @param {T[]} list
+ * @param {(item: T) => boolean} stays
+ */
+function keep(list, stays) {
+  return list.every(stays) ? list : list.filter(stays);
+}
+
+/**
+ * @param {{replyId: string, clause: number} | null} a
+ * @param {{replyId: string, clause: number} | null} b
+ */
+function same(a, b) {
+  return a === b || (!!a && !!b && a.replyId === b.replyId && a.clause === b.clause);
+}

@@ -1,0 +1,83 @@
+/** Every word the page says: `strings.json` has them all, Japanese first, then English. */
+
+import TABLE from './strings.json' with { type: 'json' };
+
+/** @typedef {keyof typeof TABLE} MessageKey */
+/** @typedef {'ja' | 'en'} Locale */
+
+const KEY = 'kaiwa.locale';
+
+/** @type {Locale} */
+let current = read() ?? (navigator.language.toLowerCase().startsWith('ja') ? 'ja' : 'en');
+
+/** @returns {Locale} */
+export function locale() {
+  return current;
+}
+
+/** @param {Locale} next */
+export function setLocale(next) {
+  current = next;
+  try {
+    localStorage.setItem(KEY, next);
+  } catch {
+    // Storage is off: the choice lasts as long as the page.
+  }
+}
+
+/** @returns {Locale | null} */
+function read() {
+  try {
+    const known = localStorage.getItem(KEY);
+    return known === 'ja' || known === 'en' ? known : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {MessageKey} key @param {Record<string, string>} [values] for `{name}` in the message */
+export function t(key, values) {
+  const text = TABLE[key][current === 'ja' ? 0 : 1];
+  return values ? text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '') : text;
+}
+
+/** @param {string} key @returns {key is MessageKey} */
+export function hasMessage(key) {
+  return Object.hasOwn(TABLE, key);
+}
+
+/** The keys and their texts, for tests. */
+export const MESSAGES = TABLE;
+
+/** @param {string} iso time with its zone */
+export function clockTime(iso) {
+  return new Intl.DateTimeFormat(current, { hour: '2-digit', minute: '2-digit' }).format(
+    new Date(iso),
+  );
+}
+
+/** @param {string} iso */
+export function dayName(iso) {
+  /** @type {Intl.DateTimeFormatOptions} */
+  const how = { month: 'long', day: 'numeric', weekday: 'short' };
+  const date = new Date(iso);
+  if (date.getFullYear() !== new Date().getFullYear()) how.year = 'numeric';
+  return new Intl.DateTimeFormat(current, how).format(date);
+}
+
+/** Today the hour, else the day. @param {string} iso */
+export function shortWhen(iso) {
+  const date = new Date(iso);
+  return date.toDateString() === new Date().toDateString()
+    ? clockTime(iso)
+    : new Intl.DateTimeFormat(current, { month: 'short', day: 'numeric' }).format(date);
+}
+
+/** @param {string} code ISO 639-1 */
+export function languageName(code) {
+  try {
+    return new Intl.DisplayNames([current], { type: 'language' }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}

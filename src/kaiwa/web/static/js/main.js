@@ -1,0 +1,43 @@
+/** Where the page begins: makes the parts, joins them, draws once in a frame. */
+
+import { unlockSound } from './audio/playback.js';
+import { Controller } from './controller.js';
+import { eachFrame } from './dom.js';
+import { locale } from './i18n.js';
+import { PageView } from './views/page.js';
+
+const controller = new Controller();
+
+/** @returns {PageView} */
+function mount() {
+  document.documentElement.lang = locale();
+  const page = new PageView(controller, () => {
+    view = mount();
+    view.openTalk();
+    draw();
+  });
+  document.body.querySelector('.root')?.remove();
+  document.body.prepend(page.element);
+  return page;
+}
+
+let view = mount();
+const draw = eachFrame(() => view.update());
+/** @type {() => void} */
+let unwatch = () => {};
+
+controller.store.watch(draw);
+controller.onSession = () => {
+  unwatch();
+  unwatch = controller.session?.store.watch(draw) ?? (() => {});
+  view.openTalk();
+  draw();
+};
+
+// The first gesture wakes the sound, so that an answer may be heard without another.
+for (const gesture of ['pointerdown', 'keydown']) {
+  addEventListener(gesture, unlockSound, { once: true, capture: true });
+}
+
+draw();
+void controller.start();

@@ -1,0 +1,217 @@
+/** One open talk: its events, its state, its sound, and what its reader does in it. */
+
+/** @import {Command, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User}
+ *   from './types.js' */
+/** @import {Api} from './api.js' */
+import { mintId } from './core/ids.js';
+import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './core/state.js';
+import { HeardReporter } from './audio/heard.js';
+import { Player } from './audio/playback.js';
+import { followTalk, ReadAgain } from './event-stream.js';
+import { Store } from './store.js';
+
+const WORDS_MS = 2500; // how long a question may still be recognised before the microphone is ended
+const ANSWER_MS = 10_000; // how long the last words of an ended capture are waited for
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {Api} api
+ * @property {Talk} talk
+ * @property {User} user
+ * @property {(state: StreamState) => void} onStream
+ * @property {(state: SoundState) => void} onSound
+ * @property {(capture: string, offset: number) => void} onDurable
+ * @property {(settings: Partial<TalkSettings>) => void} onSettings
+ * @property {(by: string) => void} onDeleted
+ * @property {(code: string, error?: unknown) => void} onTrouble
+ * @property {() => Promise<unknown>} endCapture ends the microphone, resolves with its last word
+ */
+
+export class TalkSession {
+  #abort = new AbortController();
+  #brokenAt = -1;
+  /** The reply that was asked for and has not begun. @type {string | null} */
+  #asked = null;
+
+  /** @param {SessionOptions} options */
+  constructor(options) {
+    this.options = options;
+    const { api, talk } = options;
+    this.id = talk.id;
+    /** @type {Store<TalkState, TalkEvent | Command>} */
+    this.store = new Store(reduce, openTalk(talk, options.user));
+    const heard = new HeardReporter(api, talk.id);
+    this.player = new Player({
+      load: (clip, signal) => api.clip(talk.id, clip, signal),
+      onPlaying: (at) => this.store.dispatch({ type: 'playing', at }),
+      onHeard: ({ replyId, clause, ms }) => heard.report(replyId, clause, ms),
+      onState: options.onSound,
+      onTrouble: options.onTrouble,
+    });
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  /** Reads until closed. */
+  async follow() {
+    void this.#loadMembers();
+    try {
+      await followTalk(
+        this.id,
+        {
+          cursor: () => this.state.cursor,
+          event: (event) => this.#event(event),
+          state: (state) => {
+            if (state === 'connecting') this.store.dispatch({ type: 'stream.opened' });
+            this.options.onStream(state);
+          },
+        },
+        this.#abort.signal,
+      );
+    } catch (error) {
+      this.options.onTrouble('stream.refused', error);
+    }
+  }
+
+  close() {
+    this.#abort.abort();
+    this.player.close();
+  }
+
+  /** @param {string} text @param {string} [key] of a message that failed and is sent again */
+  async say(text, key = mintId()) {
+    this.store.dispatch({ type: 'message.queued', key, text });
+    try {
+      const event = await this.options.api.say(this.id, text, key);
+      this.store.dispatch({ type: 'message.accepted', key, utteranceId: event.utterance_id });
+    } catch (error) {
+      this.store.dispatch({ type: 'message.failed', key });
+      this.options.onTrouble('message.failed', error);
+    }
+  }
+
+  /** @param {string} key */
+  dropMessage(key) {
+    this.store.dispatch({ type: 'message.dropped', key });
+  }
+
+  /** Calls the agent, after the reader's own last words have been recognised. */
+  async ask() {
+    if (this.state.asking || goingReply(this.state)) return;
+    this.store.dispatch({ type: 'reply.asked' });
+    try {
+      await this.#ownWords();
+      const { reply_id: replyId } = await this.options.api.ask(this.id);
+      this.#asked = replyId;
+      this.store.dispatch({ type: 'reply.accepted', replyId });
+    } catch (error) {
+      this.store.dispatch({ type: 'reply.refused' });
+      this.options.onTrouble('reply.refused', error);
+    }
+  }
+
+  /** Stops the reply that is being made or heard. */
+  async stop() {
+    const replyId = this.player.replyId ?? goingReply(this.state)?.id ?? this.#asked;
+    if (!replyId) return;
+    const at = this.player.stop(replyId);
+    this.store.dispatch({ type: 'reply.refused' });
+    try {
+      const heard = at && { clause: at.clause, ms: Math.round(at.ms) };
+      await this.options.api.stop(this.id, replyId, heard);
+    } catch (error) {
+      this.options.onTrouble('stop.failed', error);
+    }
+  }
+
+  /** @param {string} utterance @param {string} text */
+  async correct(utterance, text) {
+    try {
+      await this.options.api.correct(this.id, utterance, text);
+    } catch (error) {
+      this.options.onTrouble('edit.failed', error);
+    }
+  }
+
+  /** @param {Talk} talk as the server has it after a change */
+  saved(talk) {
+    this.store.dispatch({ type: 'settings.saved', talk });
+  }
+
+  /** @param {TalkEvent} event */
+  #event(event) {
+    if (fit(this.state, event) === 'hole' && this.#brokenAt !== this.state.cursor) {
+      this.#brokenAt = this.state.cursor; // asked again once; a hole that stays is the server's
+      throw new ReadAgain();
+    }
+    const news = fit(this.state, event) !== 'old';
+    this.store.dispatch(event);
+    if (news) this.#effects(event);
+  }
+
+  /** What an event does besides being shown. @param {TalkEvent} event */
+  #effects(event) {
+    switch (event.type) {
+      case 'reply.started':
+        this.#asked = null;
+        break;
+      case 'reply.clause': {
+        // Live replies only: those that were being made while this page was listening.
+        const reply = replyById(this.state, event.reply_id);
+        const clause = reply?.clauses.at(-1);
+        const { voice, language } = this.state.settings;
+        const audible = voice !== 'none' && (event.clip !== null || voice === 'browser');
+        if (reply?.live && clause && audible) this.player.add(reply.id, clause, language);
+        break;
+      }
+      case 'reply.finished':
+        if (event.status === 'interrupted') this.player.stop(event.reply_id);
+        break;
+      case 'reply.cut':
+        this.player.stop(event.reply_id);
+        break;
+      case 'capture.durable':
+        this.options.onDurable(event.capture, event.offset);
+        break;
+      case 'talk.updated':
+        this.options.onSettings(event.settings);
+        if (event.settings.voice === 'none') this.player.stop();
+        break;
+      case 'talk.deleted':
+        this.options.onDeleted(event.by);
+        break;
+    }
+  }
+
+  async #ownWords() {
+    if (!mineUnfinished(this.state)) return;
+    if (await this.#until(() => !mineUnfinished(this.state), WORDS_MS)) return;
+    await Promise.race([this.options.endCapture(), wait(ANSWER_MS)]);
+  }
+
+  /** @param {() => boolean} holds @param {number} ms @returns {Promise<boolean>} whether in time */
+  #until(holds, ms) {
+    return new Promise((resolve) => {
+      /** @param {boolean} ok */
+      const end = (ok) => {
+        unwatch();
+        clearTimeout(timer);
+        resolve(ok);
+      };
+      const timer = setTimeout(() => end(false), ms);
+      const unwatch = this.store.watch(() => holds() && end(true));
+    });
+  }
+
+  async #loadMembers() {
+    const answer = await this.options.api.members(this.id).catch(() => null);
+    if (answer) this.store.dispatch({ type: 'members.loaded', members: answer.members });
+  }
+}
+
+/** @param {number} ms */
+function wait(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,282 @@
+/** How one entry of a talk looks: each function draws into an element that stays. */
+
+/** @import {Entry, Hypothesis, Note, Participant, PendingMessage, Reply, Utterance}
+ *   from '../types.js' */
+import { heardParts, pieces } from '../core/state.js';
+import { h, icon } from '../dom.js';
+import { clockTime, hasMessage, t } from '../i18n.js';
+
+/**
+ * @typedef {object} Frame
+ * @property {Participant | null} who
+ * @property {boolean} follows the same person spoke just before
+ * @property {boolean} mine
+ * @property {number | null} playing the clause that is being heard
+ */
+
+/** The order in which the stages of a reply happen. */
+const STAGES = /** @type {const} */ (['first_token', 'first_clause', 'first_clip', 'total']);
+
+/**
+ * @param {HTMLElement} element
+ * @param {Utterance} utterance
+ * @param {Frame} frame
+ * @param {((utterance: Utterance) => void) | null} onEdit
+ */
+export function drawUtterance(element, utterance, frame, onEdit) {
+  dress(element, 'utterance', frame, utterance.id);
+  element.dataset.testid = 'utterance';
+  const body = h('p', { class: 'words', lang: langOf(utterance.language) }, utterance.text);
+  const note = utterance.original !== null && [
+    h(
+      'span',
+      {
+        class: 'edited',
+        title: t('utterance.original', { text: utterance.original }),
+      },
+      t('utterance.edited'),
+    ),
+  ];
+  const edit =
+    onEdit &&
+    utterance.capture !== null &&
+    h(
+      'button',
+      {
+        class: 'plain round edit',
+        type: 'button',
+        'aria-label': t('utterance.edit'),
+        title: t('utterance.edit'),
+        onclick: () => onEdit(utterance),
+      },
+      icon('edit'),
+    );
+  fill(element, utterance.name, utterance.at, frame, body, ...(note || []), edit);
+}
+
+/**
+ * The same element becomes the utterance when it is final, so that nothing jumps.
+ * @param {HTMLElement} element
+ * @param {Hypothesis} partial
+ * @param {Frame} frame
+ */
+export function drawPartial(element, partial, frame) {
+  const known = element.dataset.testid === 'partial' ? element.querySelector('.words') : null;
+  dress(element, 'utterance partial', frame, partial.id);
+  element.dataset.testid = 'partial';
+  let words = /** @type {HTMLElement | null} */ (known);
+  if (!words) {
+    words = h('p', { class: 'words' }, h('span', { class: 'stable' }), h('span', { class: 'tentative' }));
+    fill(element, partial.name, partial.at, frame, words);
+  }
+  const [stable, tentative] = words.children;
+  stable.textContent = partial.stable;
+  tentative.textContent = partial.tentative;
+  // A guess that is taken back must not pull the page up and push it down again.
+  const height = words.offsetHeight;
+  if (height > (parseFloat(words.style.minHeight) || 0)) words.style.minHeight = `${height}px`;
+}
+
+/** @param {HTMLElement} element @param {Reply} reply @param {Frame} frame */
+export function drawReply(element, reply, frame) {
+  const open = element.querySelector('details')?.open ?? false;
+  dress(element, `reply ${reply.status}`, frame, reply.id);
+  element.dataset.testid = 'reply';
+  element.dataset.status = reply.status;
+  const words = h('p', { class: 'words' });
+  const { heard, rest } = heardParts(reply);
+  if (reply.cut) {
+    if (heard) words.append(h('span', {}, heard));
+    if (rest) words.append(h('del', { class: 'unheard' }, rest));
+  } else {
+    for (const { text, clause } of pieces(reply)) {
+      const lit = clause !== null && clause === frame.playing;
+      words.append(h('span', { class: lit ? 'clause lit' : 'clause', 'data-clause': clause }, text));
+    }
+  }
+  if (reply.status === 'going') {
+    words.append(h('span', { class: reply.text ? 'caret' : 'dots', 'aria-hidden': 'true' }));
+  }
+  fill(
+    element,
+    reply.name,
+    reply.at,
+    frame,
+    words,
+    ...remarks(reply, heard),
+    timing(reply, open),
+  );
+}
+
+/** @param {Reply} reply @param {string} heard */
+function remarks(reply, heard) {
+  const out = [];
+  if (reply.notice) {
+    out.push(h('p', { class: 'remark warn' }, wireText(reply.notice.code, reply.notice.message)));
+  }
+  if (reply.status === 'failed') {
+    const why = reply.error ? wireText(reply.error.code, reply.error.message) : '';
+    out.push(h('p', { class: 'remark bad' }, icon('alert'), h('span', {}, `${t('reply.failed')} ${why}`)));
+  } else if (reply.cut) {
+    out.push(h('p', { class: 'remark' }, t(heard ? 'reply.cut' : 'reply.unheard')));
+  } else if (reply.status === 'interrupted') {
+    out.push(h('p', { class: 'remark' }, t('reply.interrupted')));
+  }
+  return out;
+}
+
+/** Where the time went. @param {Reply} reply @param {boolean} open */
+function timing(reply, open) {
+  const stages = STAGES.filter((stage) => reply.timing[stage] !== undefined);
+  if (!stages.length) return null;
+  const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[stages[0]];
+  const whole = Math.max(...stages.map((stage) => reply.timing[stage]), 1);
+  return h(
+    'details',
+    { class: 'timing', open, 'data-testid': 'timing' },
+    h('summary', {}, t('reply.timing', { s: seconds(first) })),
+    h(
+      'dl',
+      {},
+      ...stages.flatMap((stage) => {
+        const bar = h('meter', { min: 0, max: whole, value: reply.timing[stage], 'aria-hidden': 'true' });
+        return [
+          h('dt', {}, t(`timing.${stage}`)),
+          h('dd', {}, bar, t('timing.seconds', { s: seconds(reply.timing[stage]) })),
+        ];
+      }),
+    ),
+  );
+}
+
+/** @param {HTMLElement} element @param {Note} note */
+export function drawNote(element, note) {
+  element.className = 'entry note';
+  element.dataset.id = note.id;
+  const text = t(note.what === 'joined' ? 'talk.joined' : 'talk.left', { name: note.name });
+  element.replaceChildren(h('p', {}, text));
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {PendingMessage} message
+ * @param {Frame} frame
+ * @param {{retry: () => void, drop: () => void}} on
+ */
+export function drawPending(element, message, frame, on) {
+  dress(element, message.failed ? 'utterance failed' : 'utterance pending', frame, message.key);
+  element.dataset.testid = 'pending';
+  const words = h('p', { class: 'words' }, message.text);
+  const actions = message.failed
+    ? h(
+        'p',
+        { class: 'remark bad' },
+        icon('alert'),
+        h('span', {}, t('message.failed')),
+        h('button', { class: 'link', type: 'button', onclick: on.retry }, t('message.retry')),
+        h('button', { class: 'link', type: 'button', onclick: on.drop }, t('message.drop')),
+      )
+    : h('p', { class: 'remark' }, t('message.sending'));
+  fill(element, frame.who?.name ?? '', null, frame, words, actions);
+}
+
+/**
+ * An editor in place of the words.
+ * @param {HTMLElement} element
+ * @param {Utterance} utterance
+ * @param {(text: string | null) => void} onDone null: nothing is to change
+ */
+export function drawEditor(element, utterance, onDone) {
+  const area = h('textarea', {
+    rows: 2,
+    maxlength: 8000,
+    'aria-label': t('utterance.editLabel'),
+    'data-testid': 'edit-input',
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === 'Escape') onDone(null);
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    },
+  });
+  area.value = utterance.text;
+  const form = h(
+    'form',
+    {
+      class: 'editor',
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        const text = area.value.trim();
+        onDone(text && text !== utterance.text ? text : null);
+      },
+    },
+    area,
+    h(
+      'p',
+      {},
+      h('button', { class: 'soft', type: 'button', onclick: () => onDone(null) }, t('utterance.cancel')),
+      h('button', { class: 'primary', type: 'submit' }, t('utterance.save')),
+    ),
+  );
+  element.querySelector('.words')?.replaceWith(form);
+  area.focus();
+}
+
+/** The text a screen reader gets of a finished entry; empty: nothing. @param {Entry} entry */
+export function spokenForm(entry) {
+  if (entry.kind === 'note') return '';
+  return entry.text && `${entry.name}: ${entry.text}`;
+}
+
+/** @param {HTMLElement} element @param {string} kind @param {Frame} frame @param {string} id */
+function dress(element, kind, frame, id) {
+  const mine = frame.mine ? ' mine' : '';
+  const follows = frame.follows ? ' follows' : '';
+  element.className = `entry ${kind}${mine}${follows}`;
+  element.dataset.colour = String(frame.who?.colour ?? 0);
+  element.dataset.id = id;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {string | null} at
+ * @param {Frame} frame
+ * @param {...(Node | false | null)} content
+ */
+function fill(element, name, at, frame, ...content) {
+  const sign = element.dataset.colour === '0' ? icon('spark') : initial(name);
+  const badge = h('span', { class: 'badge', 'aria-hidden': 'true' }, sign);
+  const head = h(
+    'header',
+    { class: frame.follows ? 'visually-hidden' : '' },
+    h('span', { class: 'name' }, name),
+    at && h('time', { datetime: at }, clockTime(at)),
+  );
+  element.replaceChildren(
+    badge,
+    h('div', { class: 'content' }, head, ...content),
+  );
+}
+
+/** @param {string} name */
+function initial(name) {
+  return (Array.from(name.trim())[0] ?? '').toUpperCase();
+}
+
+/** @param {string} code @param {string} message */
+function wireText(code, message) {
+  const key = `error.${code}`;
+  return hasMessage(key) ? t(key) : message;
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
+}
+
+/** @param {string} language @returns {string | null} */
+function langOf(language) {
+  return /^[a-z]{2,3}$/.test(language) ? language : null;
+}

@@ -1,0 +1,97 @@
+/** The ring around the microphone's button: it moves with the voice. */
+
+import { h } from '../dom.js';
+
+const BARS = 56;
+const SIZE = 148; // CSS pixels; the button inside has 76
+const INNER = 46;
+const REACH = 15;
+const QUIET_DB = -55; // of full scale: a quiet room
+const LOUD_DB = -12;
+
+export class MeterView {
+  element = h('canvas', { class: 'meter', width: SIZE * 2, height: SIZE * 2, 'aria-hidden': 'true' });
+  /** @type {AnalyserNode | null} */
+  #analyser = null;
+  #level = 0;
+  #bars = new Float32Array(BARS);
+  #calm = matchMedia('(prefers-reduced-motion: reduce)');
+
+  /** @param {AnalyserNode | null} analyser null: asleep */
+  listen(analyser) {
+    if (analyser === this.#analyser) return;
+    const running = this.#analyser !== null;
+    this.#analyser = analyser;
+    if (analyser && !running) requestAnimationFrame(this.#draw);
+  }
+
+  #draw = () => {
+    const canvas = this.element.getContext('2d');
+    if (!canvas) return;
+    canvas.clearRect(0, 0, SIZE * 2, SIZE * 2);
+    if (!this.#analyser) {
+      this.#level = 0;
+      this.#bars.fill(0);
+      this.element.parentElement?.style.removeProperty('--level');
+      delete document.documentElement.dataset.level;
+      return;
+    }
+    this.#measure(this.#analyser);
+    canvas.save();
+    canvas.scale(2, 2);
+    canvas.translate(SIZE / 2, SIZE / 2);
+    canvas.strokeStyle = getComputedStyle(this.element).color;
+    if (this.#calm.matches) this.#drawCalm(canvas);
+    else this.#drawBars(canvas);
+    canvas.restore();
+    requestAnimationFrame(this.#draw);
+  };
+
+  /** @param {AnalyserNode} analyser */
+  #measure(analyser) {
+    const wave = new Float32Array(analyser.fftSize);
+    analyser.getFloatTimeDomainData(wave);
+    let sum = 0;
+    for (const sample of wave) sum += sample * sample;
+    const db = 10 * Math.log10(sum / wave.length + 1e-12);
+    const level = Math.max(0, Math.min(1, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
+    this.#level = Math.max(level, this.#level * 0.88); // quick to rise, slow to fall
+    document.documentElement.dataset.level = this.#level.toFixed(2);
+    const spectrum = new Uint8Array(analyser.frequencyBinCount);
+    analyser.getByteFrequencyData(spectrum);
+    const half = BARS / 2;
+    // Speech lives in the lower half of the spectrum; mirrored, the ring has no seam.
+    for (let i = 0; i < BARS; i++) {
+      const mirrored = i < half ? i : BARS - 1 - i;
+      const bin = 2 + Math.floor(((mirrored / half) ** 1.3) * analyser.frequencyBinCount * 0.5);
+      const value = (spectrum[bin] / 255) * this.#level;
+      this.#bars[i] = Math.max(value, this.#bars[i] * 0.86);
+    }
+  }
+
+  /** @param {CanvasRenderingContext2D} canvas */
+  #drawBars(canvas) {
+    canvas.lineCap = 'round';
+    canvas.lineWidth = 2.5;
+    for (let i = 0; i < BARS; i++) {
+      const angle = (i / BARS) * 2 * Math.PI + Math.PI / 2;
+      const length = 1.5 + this.#bars[i] * REACH;
+      const [x, y] = [Math.cos(angle), Math.sin(angle)];
+      canvas.globalAlpha = 0.35 + 0.65 * this.#bars[i];
+      canvas.beginPath();
+      canvas.moveTo(x * INNER, y * INNER);
+      canvas.lineTo(x * (INNER + length), y * (INNER + length));
+      canvas.stroke();
+    }
+  }
+
+  /** A plain arc that fills with the level. @param {CanvasRenderingContext2D} canvas */
+  #drawCalm(canvas) {
+    canvas.lineWidth = 4;
+    canvas.globalAlpha = 0.9;
+    canvas.beginPath();
+    const half = Math.PI * this.#level;
+    canvas.arc(0, 0, INNER, -Math.PI / 2 - half, -Math.PI / 2 + half);
+    canvas.stroke();
+  }
+}

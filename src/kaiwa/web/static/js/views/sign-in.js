@@ -1,0 +1,111 @@
+/** The door: sign in, or make an account. */
+
+/** @import {Controller} from '../controller.js' */
+import { ApiError } from '../api.js';
+import { h } from '../dom.js';
+import { hasMessage, t } from '../i18n.js';
+
+export class SignInView {
+  #registering = false;
+  #busy = false;
+  #name = h('input', {
+    id: 'signin-name',
+    name: 'username',
+    required: true,
+    autocomplete: 'username',
+    autocapitalize: 'none',
+    spellcheck: 'false',
+    maxlength: 60,
+    'data-testid': 'signin-name',
+  });
+  #password = h('input', {
+    id: 'signin-password',
+    type: 'password',
+    name: 'password',
+    required: true,
+    'data-testid': 'signin-password',
+  });
+  #title = h('h2');
+  #error = h('p', { class: 'form-error', role: 'alert' });
+  #submit = h('button', { class: 'primary', type: 'submit', 'data-testid': 'signin-submit' });
+  #toggle = h('button', {
+    class: 'link',
+    type: 'button',
+    'data-testid': 'register-toggle',
+    onclick: () => {
+      this.#registering = !this.#registering;
+      this.#draw();
+    },
+  });
+
+  /** @param {Controller} controller @param {HTMLElement} languages */
+  constructor(controller, languages) {
+    this.controller = controller;
+    this.element = h(
+      'main',
+      { class: 'door' },
+      h(
+        'div',
+        { class: 'door-card' },
+        h('h1', { class: 'brand' }, h('img', { src: '/static/icon.svg', alt: '' }), 'kaiwa'),
+        h('p', { class: 'tagline' }, t('app.tagline')),
+        h(
+          'form',
+          {
+            onsubmit: (/** @type {Event} */ event) => {
+              event.preventDefault();
+              void this.#send();
+            },
+          },
+          this.#title,
+          h('label', { for: 'signin-name' }, t('signin.name')),
+          this.#name,
+          h('label', { for: 'signin-password' }, t('signin.password')),
+          this.#password,
+          this.#error,
+          this.#submit,
+        ),
+        this.#toggle,
+      ),
+      languages,
+    );
+    this.#draw();
+  }
+
+  #draw() {
+    const r = this.#registering;
+    this.#title.textContent = t(r ? 'signin.register' : 'signin.title');
+    this.#submit.textContent = t(r ? 'signin.create' : 'signin.submit');
+    this.#toggle.textContent = t(r ? 'signin.toLogin' : 'signin.toRegister');
+    this.#password.autocomplete = r ? 'new-password' : 'current-password';
+    this.#error.textContent = '';
+  }
+
+  async #send() {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.#submit.disabled = true;
+    this.#error.textContent = '';
+    try {
+      const how = this.#registering ? 'register' : 'login';
+      await this.controller.signIn(how, this.#name.value.trim(), this.#password.value);
+    } catch (error) {
+      this.#error.textContent = reason(error);
+      this.#password.focus();
+    } finally {
+      this.#busy = false;
+      this.#submit.disabled = false;
+    }
+  }
+
+  update() {}
+}
+
+/** @param {unknown} error */
+function reason(error) {
+  if (!(error instanceof ApiError)) return t('error.signin.failed');
+  if (error.status === 401) return t('signin.wrong');
+  if (error.status === 409) return t('signin.taken');
+  const key = `error.${error.code}`;
+  return hasMessage(key) ? t(key) : error.message;
+}

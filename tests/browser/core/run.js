@@ -1,0 +1,15 @@
+// Runs every test module and leaves `window.results` behind.
+import { run } from './harness.js';
+import './captures.test.js';
+import './i18n.test.js';
+import './pcm.test.js';
+import './protocol.test.js';
+import './route.test.js';
+import './sse.test.js';
+import './state.test.js';
+
+window.results = await run();
+for (const { name, ok, error } of window.results) {
+  const line = document.body.appendChild(document.createElement('p'));
+  line.textContent = ok ? `ok: ${name}` : `FAILED: ${name}: ${error}`;
+}

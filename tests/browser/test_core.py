@@ -1,0 +1,75 @@
+"""The page's pure core, tested where it runs: in a real browser, without a server of ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+TESTS = Path(__file__).parent
+STATIC = TESTS.parents[1] / "src" / "kaiwa" / "web" / "static"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT_MS = 60_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+class _Files(SimpleHTTPRequestHandler):
+    """`/static/…` is the page's folder, `/tests/…` this one."""
+
+    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript"}  # noqa: RUF012
+
+    def translate_path(self, path: str) -> str:
+        for prefix, folder in (("/static/", STATIC), ("/tests/", TESTS)):
+            if path.startswith(prefix):
+                self.directory = str(folder)
+                return super().translate_path("/" + path.removeprefix(prefix))
+        return str(TESTS / "nothing")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(TESTS)))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_pure_core(origin: str) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{origin}/tests/core/index.html")
+        page.wait_for_function("window.results !== undefined", timeout=TIMEOUT_MS)
+        results = page.evaluate("window.results")
+        browser.close()
+    failed = [f"{r['name']}: {r['error']}" for r in results if not r["ok"]]
+    assert not errors
+    assert not failed, "\n".join(failed)
+    assert len(results) > 50
