@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kaiwa.domain.events import Durable, Ephemeral, Recorded
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId
+from kaiwa.domain.events import Durable, Ephemeral, Recorded, ReplyClause, UtteranceFinal
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId
 
 REPLY_LEASE_S = 6  # three missed heartbeats: its process is gone
 
@@ -83,11 +83,27 @@ class EventLog(Protocol):
     async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
         """Raises NotFound."""
 
-    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+    async def claim_reply(
+        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+    ) -> ReplyClaim:
         """Start a reply (appending `reply.started`) unless one is going on.
 
-        A reply whose owner has not renewed it for REPLY_LEASE_S is closed as interrupted first.
+        With a `key` that was used before, the reply it started then is the answer. A reply
+        whose owner has not renewed it for REPLY_LEASE_S is closed as interrupted first.
         """
+
+    async def reply_going_on(self, talk: TalkId) -> ReplyId | None: ...
+
+    async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
+        """The clauses of a reply that are stored so far, in order."""
+
+    async def put_heard(
+        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+    ) -> None:
+        """Keep how far a listener has heard a reply: the newest report counts."""
+
+    async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
+        """As it was first stored. Raises NotFound."""
 
     async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
         """The owner's heartbeat."""

@@ -1,0 +1,304 @@
+"""From a turn to the agent's reply: model -> clauses -> clips -> events.
+
+The text streams on while its clauses are spoken; both stop together. One reply at a time per talk,
+whatever the number of processes: the log's claim decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Self
+
+import structlog
+
+from kaiwa.domain.events import (
+    Recorded,
+    ReplyClause,
+    ReplyCut,
+    ReplyDelta,
+    ReplyFinished,
+    ReplyNotice,
+    ReplyStopping,
+    UtteranceFinal,
+)
+from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
+from kaiwa.domain.talk import Talk
+from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
+from kaiwa.pipeline.tasks import one_error
+from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.policy.clauses import Clause, ClauseSplitter
+from kaiwa.policy.heard import heard_text, joined
+from kaiwa.policy.prompt import chat_prompt
+from kaiwa.policy.speakable import speakable
+from kaiwa.policy.turn_taking import wants_reply
+from kaiwa.ports.clip_store import ClipStore
+from kaiwa.ports.event_log import EventLog
+from kaiwa.ports.llm import ChatModel
+from kaiwa.ports.wakeup import Wakeups
+
+RENEW_S: Final = 2.0
+CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
+FINISH_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # while the database is away
+Status = Literal["complete", "interrupted", "failed"]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Reply:
+    """A reply while it is being made."""
+
+    talk: Talk
+    reply_id: ReplyId
+    asked: float
+    text: str = ""
+    timing: dict[str, int] = field(default_factory=dict)
+    error: KaiwaError | None = None
+    making: asyncio.Task[None] | None = None
+
+    def mark(self, stage: str) -> None:
+        """Note when a stage was first reached, in milliseconds since the reply was asked for."""
+        self.timing.setdefault(stage, round((time.monotonic() - self.asked) * 1000))
+
+    def stop(self) -> None:
+        if self.making is not None:
+            self.making.cancel()
+
+
+class Responder:
+    """Makes replies; open it with `run`, whose block owns every task."""
+
+    def __init__(
+        self,
+        *,
+        event_log: EventLog,
+        wakeups: Wakeups,
+        clips: ClipStore,
+        model: ChatModel,
+        voices: VoiceBook,
+        owner: str,
+    ) -> None:
+        self._log = event_log
+        self._wakeups = wakeups
+        self._clips = clips
+        self._model = model
+        self._voices = voices
+        self._owner = owner
+        self._replies: dict[ReplyId, _Reply] = {}
+        self._tasks: asyncio.TaskGroup
+
+    @classmethod
+    @asynccontextmanager
+    async def run(cls, **parts: Any) -> AsyncIterator[Self]:
+        """Serve replies for the length of the block; those still going on are interrupted."""
+        responder = cls(**parts)
+        async with asyncio.TaskGroup() as responder._tasks:
+            heartbeat = responder._tasks.create_task(responder._heartbeat())
+            try:
+                yield responder
+            finally:
+                heartbeat.cancel()
+                for reply in responder._replies.values():
+                    reply.stop()
+
+    async def ask(self, talk: Talk, cause: str, key: EventId | None = None) -> ReplyId:
+        """Start a reply, or give the id of the one that is going on.
+
+        `cause` says why: a user's id for the button, an utterance's for hands-free.
+        """
+        claim = await self._log.claim_reply(
+            talk.id, cause=cause, owner=self._owner, name=talk.agent_name, key=key
+        )
+        if claim.mine:
+            reply = _Reply(talk, claim.reply_id, time.monotonic())
+            self._replies[reply.reply_id] = reply
+            self._tasks.create_task(self._see_through(reply))
+        return claim.reply_id
+
+    async def on_utterance(self, talk: Talk, said: UtteranceFinal) -> None:
+        """Answer without being asked, where the talk's mode says so."""
+        if wants_reply(talk, said):
+            await self.ask(talk, cause=said.utterance_id)
+
+    async def stop(
+        self, talk: TalkId, reply: ReplyId, by: UserId, heard: tuple[int, int] | None
+    ) -> None:
+        """Stop a reply wherever it is being made; what was heard, as (clause, ms), is remembered.
+
+        Also for a reply that is finished and only still playing.
+        """
+        mine = self._replies.get(reply)
+        if mine is not None:
+            mine.stop()
+        else:
+            await self._log.tell(talk, ReplyStopping(reply_id=reply))
+        if heard is None:
+            return
+        clauses = await self._log.clauses(talk, reply)
+        clause, ms = heard
+        text = heard_text(clauses, clause, ms)
+        if mine is None and text == joined(clauses):
+            return  # nothing was cut
+        cut = ReplyCut(reply_id=reply, by=by, clause=clause, ms=ms, heard_text=text)
+        await self._log.append(talk, cut, event_id=EventId(f"cut-{reply}"))
+
+    async def _heartbeat(self) -> None:
+        """Keep the leases of replies made here, and close those of processes that died."""
+        while True:
+            try:
+                if self._replies:
+                    await self._log.renew_replies(self._owner, list(self._replies))
+                closed = await self._log.close_orphans()
+                if closed:
+                    log.info("orphaned_replies_closed", count=closed)
+            except DatabaseDown:
+                log.warning("heartbeat_missed")
+            await asyncio.sleep(RENEW_S)
+
+    async def _see_through(self, reply: _Reply) -> None:
+        """Make a reply and store how it ended, whatever happens on the way."""
+
+        def on_payload(payload: str) -> None:
+            if reply.reply_id in payload and _asks_to_stop(payload, reply.reply_id):
+                reply.stop()
+
+        talk = reply.talk.id
+        await self._wakeups.listen(talk, on_payload)
+        try:
+            reply.making = self._tasks.create_task(self._make(reply))
+            await asyncio.wait([reply.making])
+            status: Status = "complete"
+            if reply.making.cancelled():
+                status = "interrupted"
+            elif reply.error is not None:
+                status = "failed"
+            await self._finish(reply, status)
+        finally:
+            await self._wakeups.unlisten(talk, on_payload)
+            del self._replies[reply.reply_id]
+
+    async def _finish(self, reply: _Reply, status: Status) -> None:
+        reply.mark("total")
+        error = reply.error
+        finished = ReplyFinished(
+            reply_id=reply.reply_id,
+            status=status,
+            text=reply.text,
+            timing=reply.timing,
+            error=None if error is None else {"code": error.code, "message": error.message},
+        )
+        for delay in (*FINISH_RETRY_S, None):
+            try:
+                await self._log.append(
+                    reply.talk.id, finished, event_id=EventId(f"finish-{reply.reply_id}")
+                )
+                break
+            except (NotFound, TakenOver):
+                break  # the talk was deleted, or another process closed the reply
+            except DatabaseDown:
+                if delay is None:
+                    log.error("reply_not_finished", reply=reply.reply_id)
+                    break  # its lease runs out, and whoever is there closes it
+                await asyncio.sleep(delay)
+        log.info(
+            "reply_finished",
+            talk=reply.talk.id,
+            reply=reply.reply_id,
+            status=status,
+            error=None if error is None else error.code,
+            **reply.timing,
+        )
+
+    async def _make(self, reply: _Reply) -> None:
+        clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
+        try:
+            with one_error():
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._write(reply, clauses))
+                    tasks.create_task(self._speak(reply, clauses))
+        except KaiwaError as error:
+            reply.error = error
+        except Exception:
+            # A fault of ours must not leave the talk waiting, nor end the server.
+            log.exception("reply_crashed", reply=reply.reply_id)
+            reply.error = KaiwaError("something went wrong inside kaiwa; its log says what")
+
+    async def _write(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
+        """The model's text, as deltas to the readers and as clauses to the voice."""
+        talk = reply.talk
+        splitter = ClauseSplitter()
+        messages = chat_prompt(talk, await self._history(talk.id))
+        async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
+            async for piece in pieces:
+                reply.mark("first_token")
+                delta = ReplyDelta(reply_id=reply.reply_id, offset=len(reply.text), text=piece)
+                reply.text += piece
+                await self._log.tell(talk.id, delta)
+                for clause in splitter.feed(piece):
+                    reply.mark("first_clause")
+                    await clauses.put(clause)
+        for clause in splitter.flush():
+            reply.mark("first_clause")
+            await clauses.put(clause)
+        await clauses.put(None)
+
+    async def _speak(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
+        """Clause by clause: sound first, then the event that tells of it."""
+        index = 0
+        silent = False
+        while (clause := await clauses.get()) is not None:
+            clip, duration_ms = None, 0
+            if not silent:
+                try:
+                    clip, duration_ms = await self._clip(reply, clause)
+                except VoiceDown as error:
+                    silent = True
+                    notice = ReplyNotice(
+                        reply_id=reply.reply_id, code=error.code, message=error.message
+                    )
+                    await self._log.tell(reply.talk.id, notice)
+            event = ReplyClause(
+                reply_id=reply.reply_id,
+                index=index,
+                text=clause.text,
+                start=clause.start,
+                end=clause.end,
+                clip=clip,
+                duration_ms=duration_ms,
+            )
+            await self._log.append(
+                reply.talk.id, event, event_id=EventId(f"clause-{reply.reply_id}-{index}")
+            )
+            reply.mark("first_clip")
+            index += 1
+
+    async def _clip(self, reply: _Reply, clause: Clause) -> tuple[str | None, int]:
+        """A clause's clip and its length; no clip where the listener's own voice speaks."""
+        spoken = self._voices.choose(reply.talk.voice, reply.talk.language, reply.text)
+        if spoken is None:
+            return None, 0
+        engine, voice = spoken
+        text = speakable(clause.text, voice.language)
+        speech = await engine.speak(text, voice) if text else None
+        if speech is None or not len(speech.pcm):
+            return None, 0  # nothing that can be said, such as code
+        return await self._clips.put(reply.talk.id, voice.id, speech), speech.duration_ms
+
+    async def _history(self, talk: TalkId) -> list[Recorded]:
+        events: list[Recorded] = []
+        while True:
+            after = events[-1].seq if events else 0
+            page = await self._log.read(talk, after)
+            if not page:
+                return events
+            events += page
+
+
+def _asks_to_stop(payload: str, reply: ReplyId) -> bool:
+    values: dict[str, Any] = json.loads(payload)
+    return bool(values.get("type") == "reply.stopping" and values.get("reply_id") == reply)
