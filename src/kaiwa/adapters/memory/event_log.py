@@ -12,13 +12,16 @@ from kaiwa.domain.events import (
     Durable,
     Ephemeral,
     Recorded,
+    ReplyClause,
     ReplyFinished,
     ReplyStarted,
+    UtteranceFinal,
     encode,
     encode_recorded,
 )
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, new_id
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver
+from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import Advance, Capture, ReplyClaim
 
 
@@ -32,7 +35,7 @@ class _Log:
 
 
 class MemoryEventLog:
-    """`ports.event_log.EventLog` and `ports.wakeup.Wakeups` at once; `down` plays a lost database."""
+    """`EventLog` and `Wakeups` at once; `down` plays a lost database."""
 
     def __init__(self) -> None:
         self.down = False
@@ -111,8 +114,14 @@ class MemoryEventLog:
             raise NotFound("there is no such capture")
         return known
 
-    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+    async def claim_reply(
+        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+    ) -> ReplyClaim:
         log = self._log(talk)
+        known = log.by_id.get(key) if key is not None else None
+        if known is not None and isinstance(known.event, ReplyStarted):
+            started = known.event
+            return ReplyClaim(ReplyId(started.reply_id), started.generation, mine=False)
         if log.reply is not None and log.reply.mine:
             return replace(log.reply, mine=False)
         await self._close_orphan(talk)
@@ -123,8 +132,29 @@ class MemoryEventLog:
             ReplyStarted(
                 reply_id=log.reply.reply_id, generation=log.generation, cause=cause, name=name
             ),
+            event_id=key,
         )
         return log.reply
+
+    async def reply_going_on(self, talk: TalkId) -> ReplyId | None:
+        reply = self._log(talk).reply
+        return None if reply is None else reply.reply_id
+
+    async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
+        events = (recorded.event for recorded in self._log(talk).events)
+        return [e for e in events if isinstance(e, ReplyClause) and e.reply_id == reply]
+
+    async def put_heard(
+        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+    ) -> None:
+        self._log(talk)
+
+    async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
+        for recorded in self._log(talk).events:
+            event = recorded.event
+            if isinstance(event, UtteranceFinal) and event.utterance_id == utterance:
+                return event
+        raise NotFound("there is no such utterance")
 
     async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
         self._up()
@@ -143,11 +173,7 @@ class MemoryEventLog:
         if log.reply is None or log.reply.mine:
             return False
         reply = log.reply.reply_id
-        text = "".join(
-            event.text
-            for event in (recorded.event for recorded in log.events)
-            if event.type == "reply.clause" and event.reply_id == reply
-        )
+        text = joined(await self.clauses(talk, reply))
         await self.append(talk, ReplyFinished(reply_id=reply, status="interrupted", text=text))
         return True
 

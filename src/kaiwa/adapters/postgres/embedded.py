@@ -18,12 +18,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from kaiwa.errors import SetupError
+from filelock import FileLock, Timeout
+
+from kaiwa.errors import AlreadyRunning, SetupError
 
 START_TIMEOUT_S = 120  # crash recovery of a busy log takes a while; a fresh start takes one second
 STOP_TIMEOUT_S = 30
+LOCK_TIMEOUT_S = 3  # a command such as `kaiwa token` holds the folder for a moment
 _SERVER_USER = "embedded_postgres"
 _MAX_SOCKET_FOLDER = 85  # a Unix socket's path ends at 107 bytes, and its name takes 14
 _SETTINGS = {
@@ -51,25 +55,45 @@ class EmbeddedPostgres:
 
 
 @asynccontextmanager
-async def embedded_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """Run PostgreSQL on `data/postgres` for the length of the block.
+async def embedded_postgres(
+    data: Path, *, patience_s: float = LOCK_TIMEOUT_S
+) -> AsyncIterator[EmbeddedPostgres]:
+    """Run PostgreSQL on `data/postgres` for the length of the block, alone.
 
-    A server that already runs there (of a `kaiwa serve`, or left by one that was killed) is used;
-    whoever started it stops it. Raises SetupError with PostgreSQL's own last words.
+    A server that was left there by a killed `kaiwa serve` is taken over. Raises AlreadyRunning when
+    another process holds the folder, SetupError with PostgreSQL's own last words.
     """
-    folder = data / "postgres"
-    server = await asyncio.to_thread(_prepare, folder)
-    started = await asyncio.to_thread(_start, server)
+    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
+    lock = FileLock(data / "lock")
     try:
-        yield server
-    finally:
-        if started:
+        await asyncio.to_thread(lock.acquire, timeout=patience_s)
+    except Timeout as error:
+        raise AlreadyRunning(
+            f"another kaiwa serve is running on {data}; stop it, or choose another --data folder"
+        ) from error
+    try:
+        server = await asyncio.to_thread(_prepare, data / "postgres")
+        await asyncio.to_thread(_start, server)
+        try:
+            yield server
+        finally:
             await asyncio.shield(asyncio.to_thread(_stop, server))
+    finally:
+        lock.release()
 
 
-def is_running(server: EmbeddedPostgres) -> bool:
-    """Whether a server runs on the folder."""
-    return _control(server, "status", timeout=10).returncode == 0
+@asynccontextmanager
+async def shared_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """The server of the `kaiwa serve` that runs on the folder, or one for the block alone."""
+    try:
+        async with embedded_postgres(data, patience_s=0) as server:
+            yield server
+    except AlreadyRunning:
+        folder = data / "postgres"
+        server = EmbeddedPostgres(folder, _socket_folder(folder))
+        if not await asyncio.to_thread(_is_running, server):
+            raise
+        yield server
 
 
 def _prepare(folder: Path) -> EmbeddedPostgres:
@@ -91,9 +115,13 @@ def _prepare(folder: Path) -> EmbeddedPostgres:
     return server
 
 
-def _start(server: EmbeddedPostgres) -> bool:
-    if is_running(server):
-        return False
+def _is_running(server: EmbeddedPostgres) -> bool:
+    return _control(server, "status", timeout=10).returncode == 0
+
+
+def _start(server: EmbeddedPostgres) -> None:
+    if _is_running(server):
+        return
     options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
     result = _control(
         server,
@@ -108,7 +136,6 @@ def _start(server: EmbeddedPostgres) -> bool:
         raise SetupError(
             f"PostgreSQL did not start in {server.folder}: {_last_words(server, result.stdout)}"
         )
-    return True
 
 
 def _stop(server: EmbeddedPostgres) -> None:
@@ -135,7 +162,10 @@ def _execute(
     # Output goes to a file: a pipe would stay open in the server that pg_ctl leaves behind.
     with tempfile.TemporaryFile("w+") as output:
         command = [str(_binaries() / program), "-D", str(server.folder), *arguments]
-        user = _SERVER_USER if os.geteuid() == 0 else None
+        as_server: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(_SERVER_USER)
+            as_server = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         try:
             result = subprocess.run(
                 command,
@@ -144,9 +174,9 @@ def _execute(
                 stderr=subprocess.STDOUT,
                 text=True,
                 timeout=timeout,
-                user=user,
                 cwd=server.folder,
                 start_new_session=True,  # Ctrl-C is for kaiwa, which then stops the server itself
+                **as_server,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SetupError(f"{program} could not run: {error}") from error

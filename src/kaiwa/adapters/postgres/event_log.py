@@ -14,11 +14,13 @@ from kaiwa.domain.events import (
     ReplyClause,
     ReplyFinished,
     ReplyStarted,
+    UtteranceFinal,
     decode_durable,
     encode,
 )
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, new_id
+from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
+from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import REPLY_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_NOTIFY_BYTES: Final = 7_900  # PostgreSQL's own limit is 8,000
@@ -81,9 +83,16 @@ class PostgresEventLog:
                 _found(await queries.get_capture(connection, talk=talk, capture=capture))
             )
 
-    async def claim_reply(self, talk: TalkId, cause: str, owner: str, name: str) -> ReplyClaim:
+    async def claim_reply(
+        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+    ) -> ReplyClaim:
         async with self._database.transaction() as connection:
             _found(await queries.lock_talk(connection, talk=talk))
+            if key is not None:
+                known = await queries.event_by_id(connection, talk=talk, event_id=key)
+                if known is not None:
+                    payload = known["payload"]
+                    return ReplyClaim(payload["reply_id"], payload["generation"], mine=False)
             going_on = await queries.reply_going_on(connection, talk=talk, lease=REPLY_LEASE_S)
             if going_on is not None:
                 if not going_on["orphaned"]:
@@ -98,8 +107,33 @@ class PostgresEventLog:
                 connection,
                 talk,
                 ReplyStarted(reply_id=reply, generation=generation, cause=cause, name=name),
+                event_id=key,
             )
             return ReplyClaim(reply, generation, mine=True)
+
+    async def reply_going_on(self, talk: TalkId) -> ReplyId | None:
+        async with self._database.connection() as connection:
+            row = await queries.reply_going_on(connection, talk=talk, lease=REPLY_LEASE_S)
+        return None if row is None else ReplyId(row["id"])
+
+    async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
+        async with self._database.connection() as connection:
+            return await _clauses(connection, talk, reply)
+
+    async def put_heard(
+        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+    ) -> None:
+        async with self._database.connection() as connection:
+            await queries.put_heard(
+                connection, talk=talk, reply=reply, listener=listener, clause=clause, ms=ms
+            )
+
+    async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
+        async with self._database.connection() as connection:
+            row = await queries.utterance_of(connection, talk=talk, utterance_id=utterance)
+        if row is None:
+            raise NotFound("there is no such utterance")
+        return UtteranceFinal.model_validate(row["payload"])
 
     async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
         async with self._database.connection() as connection:
@@ -171,11 +205,7 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     _found(await queries.lock_talk(connection, talk=talk))
     if await queries.finish_reply(connection, reply=reply) is None:
         return False
-    clauses = [
-        decode_durable(row["payload"])
-        async for row in queries.clauses_of(connection, talk=talk, reply=reply)
-    ]
-    text = "".join(clause.text for clause in clauses if isinstance(clause, ReplyClause))
+    text = joined(await _clauses(connection, talk, reply))
     seq = _found(await queries.take_seq(connection, talk=talk))
     event = ReplyFinished(reply_id=reply, status="interrupted", text=text)
     await queries.insert_event(
@@ -183,6 +213,11 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     )
     await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
     return True
+
+
+async def _clauses(connection: Connection, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
+    rows = queries.clauses_of(connection, talk=talk, reply=reply)
+    return [ReplyClause.model_validate(row["payload"]) async for row in rows]
 
 
 def _found(value: Any) -> Any:

@@ -1,0 +1,239 @@
+"""The composition root: the one place that builds adapters and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from kaiwa.adapters.asr_tcp import TcpRecogniser
+from kaiwa.adapters.asr_whisper import WhisperRecogniser
+from kaiwa.adapters.llm_embedded import EmbeddedChatModel
+from kaiwa.adapters.llm_ollama import OllamaChatModel, detect
+from kaiwa.adapters.llm_openai import OpenAIChatModel
+from kaiwa.adapters.postgres.accounts import PostgresAccounts
+from kaiwa.adapters.postgres.clips import PostgresClipStore
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.talks import PostgresTalks
+from kaiwa.adapters.postgres.wakeups import PostgresWakeups
+from kaiwa.adapters.pyav_decoder import PyAvDecoder
+from kaiwa.adapters.tts_hibari import HibariVoices
+from kaiwa.adapters.tts_kokoro import KokoroVoices
+from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
+from kaiwa.adapters.vad_silero import SileroVoiceActivity
+from kaiwa.adapters.voice_process import VoiceProcess
+from kaiwa.database import database_of
+from kaiwa.errors import KaiwaError
+from kaiwa.models.catalogue import CATALOGUE, Model, model
+from kaiwa.models.store import ModelStore
+from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.ingest import Limits
+from kaiwa.pipeline.listen import Ears
+from kaiwa.pipeline.respond import Responder
+from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.ports.asr import Recogniser
+from kaiwa.ports.decoder import Decoder
+from kaiwa.ports.llm import ChatModel
+from kaiwa.ports.tts import VoiceEngine
+from kaiwa.ports.vad import VoiceActivityFactory
+from kaiwa.settings import OLLAMA_USUAL_URL, Settings
+from kaiwa.web.security import Site, Tokens
+from kaiwa.web.services import Services
+
+log = structlog.get_logger()
+
+
+async def choose_chat_model(settings: Settings) -> ChatModel:
+    """The server of `llm_url`; else an Ollama at its usual address that has a model; else the
+    embedded one."""
+    url = settings.llm_url or OLLAMA_USUAL_URL
+    if await detect(url):
+        ollama = OllamaChatModel(url, default_model=settings.llm_model, think=settings.llm_think)
+        if settings.llm_url or await _has_models(ollama):
+            return ollama
+        await ollama.close()
+    if settings.llm_url:
+        return OpenAIChatModel(url, api_key=settings.llm_key, default_model=settings.llm_model)
+    store = ModelStore(settings.models)
+    weights = model(settings.chat_model)
+    return EmbeddedChatModel(store.root / weights.name / weights.files[0].name, name=weights.name)
+
+
+async def _has_models(chat: ChatModel) -> bool:
+    try:
+        return bool(await chat.models())
+    except KaiwaError:
+        return False
+
+
+def choose_recogniser(settings: Settings) -> Recogniser:
+    """A recogniser over TCP where one is named, else the embedded one."""
+    address = settings.recogniser_address
+    if address is not None:
+        return TcpRecogniser(*address)
+    return WhisperRecogniser(ModelStore(settings.models).root / model(settings.asr_model).name)
+
+
+def voice_engines(process: VoiceProcess) -> list[VoiceEngine]:
+    """The server's voices, all in one child process."""
+    return [KokoroVoices(process), OpenJTalkVoices(process), HibariVoices(process)]
+
+
+async def needed_models(settings: Settings) -> list[Model]:
+    """The weights that these settings will use."""
+    needed = []
+    if settings.recogniser_address is None:
+        needed.append(model(settings.asr_model))
+    chat = await choose_chat_model(settings)
+    if chat.kind == EmbeddedChatModel.kind:
+        needed.append(model(settings.chat_model))
+    await chat.close()
+    return needed
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What hears, thinks and speaks. `parts` proves that each of them answers."""
+
+    recogniser: Recogniser
+    vad: VoiceActivityFactory
+    decoder: Decoder
+    chat: ChatModel
+    voices: VoiceBook
+    parts: Mapping[str, Callable[[], Awaitable[None]]]
+
+
+@asynccontextmanager
+async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
+    """The engines of the settings; they load in the background, one after another."""
+    async with AsyncExitStack() as stack:
+        recogniser = choose_recogniser(settings)
+        stack.push_async_callback(recogniser.close)
+        chat = await choose_chat_model(settings)
+        stack.push_async_callback(chat.close)
+        decoder = PyAvDecoder()
+        stack.push_async_callback(decoder.close)
+        voice_process = VoiceProcess()
+        stack.push_async_callback(voice_process.close)
+        voices = VoiceBook(voice_engines(voice_process))
+        parts = {
+            "recogniser": recogniser.ready,
+            "chat model": chat.ready,
+            "decoder": decoder.ready,
+            **{engine.voices[0].engine: engine.ready for engine in voices.engines},
+        }
+        await stack.enter_async_context(_warming(parts))
+        yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings, site: Site, database: Database, engines: Engines
+) -> AsyncIterator[Services]:
+    """Everything a server process needs, joined, for the length of the block."""
+    async with AsyncExitStack() as stack:
+        wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
+        accounts = PostgresAccounts(database)
+        talks = PostgresTalks(database)
+        event_log = PostgresEventLog(database)
+        clips = PostgresClipStore(database)
+        responder = await stack.enter_async_context(
+            Responder.run(
+                event_log=event_log,
+                wakeups=wakeups,
+                clips=clips,
+                model=engines.chat,
+                voices=engines.voices,
+                owner=_process_name(),
+            )
+        )
+        ears = Ears(
+            event_log=event_log,
+            talks=talks,
+            recogniser=engines.recogniser,
+            vad=engines.vad,
+            on_utterance=responder.on_utterance,
+        )
+        captures = Captures(
+            ears=ears,
+            decoder=engines.decoder,
+            limits=Limits(
+                seconds=settings.max_capture_hours * 3600,
+                bytes=settings.max_upload_mb * 1_000_000,
+            ),
+            per_user=settings.max_streams_per_user,
+        )
+        yield Services(
+            site=site,
+            tokens=Tokens(await accounts.signing_key()),
+            accounts=accounts,
+            talks=talks,
+            event_log=event_log,
+            clips=clips,
+            fan_out=FanOut(event_log, wakeups),
+            captures=captures,
+            responder=responder,
+            voices=engines.voices,
+            model=engines.chat,
+            weights=lambda: weights_of(ModelStore(settings.models)),
+            parts={"database": database.answers, **engines.parts},
+            registration=settings.registration,
+        )
+
+
+@asynccontextmanager
+async def running(settings: Settings, site: Site) -> AsyncIterator[Services]:
+    """A whole server process but its HTTP. Raises AlreadyRunning, DatabaseDown, SetupError."""
+    async with (
+        database_of(settings, alone=True) as database,
+        engines_of(settings) as engines,
+        assembled(settings, site, database, engines) as services,
+    ):
+        yield services
+
+
+def weights_of(store: ModelStore) -> list[dict[str, Any]]:
+    """The catalogue as `GET /models` shows it."""
+    return [
+        {
+            "name": known.name,
+            "use": known.use,
+            "licence": known.licence,
+            "installed": store.is_complete(known),
+            "bytes": known.size,
+        }
+        for known in CATALOGUE
+    ]
+
+
+@asynccontextmanager
+async def _warming(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """Load the parts one after another while the block runs: together they would only be slower,
+    and the recogniser is wanted first."""
+
+    async def warm() -> None:
+        for name, ready in parts.items():
+            try:
+                await ready()
+            except KaiwaError as error:
+                log.warning("part_not_ready", part=name, reason=error.message)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(warm())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def _process_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

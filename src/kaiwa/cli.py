@@ -1,0 +1,285 @@
+"""The command line: a contract. One clear line on standard error and a non-zero exit on failure."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kaiwa import __version__
+from kaiwa.errors import KaiwaError, NotFound, SetupError
+from kaiwa.settings import DEFAULT_PORT, read_settings
+
+cli = typer.Typer(
+    name="kaiwa",
+    help="Talk by voice with each other and with a language model on your own machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_cli = typer.Typer(help="The weights: what is there, and fetching them.")
+user_cli = typer.Typer(help="Accounts of this server.")
+cli.add_typer(models_cli, name="models", no_args_is_help=True)
+cli.add_typer(user_cli, name="user", no_args_is_help=True)
+
+Data = Annotated[
+    Path | None, typer.Option(help="The data folder.  [default: the user's data folder]")
+]
+out = Console(highlight=False)
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one line and exit status 1."""
+    try:
+        cli()
+    except KaiwaError as error:
+        print(f"kaiwa: {error.message}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@cli.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Where to listen.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help=f"[default: {DEFAULT_PORT}]")] = None,
+    data: Data = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page.")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak TLS, with a local certificate.")
+    ] = False,
+    cert: Annotated[Path | None, typer.Option(help="A certificate of yours (PEM).")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    behind_proxy: Annotated[
+        str | None,
+        typer.Option(metavar="ORIGIN", help="What browsers see, if a proxy speaks TLS for kaiwa."),
+    ] = None,
+) -> None:
+    """Run the server and open the page.
+
+    The first start fetches the weights (about 1.1 GB). Ctrl-C or SIGTERM ends it cleanly.
+    """
+    from kaiwa.serving import serve as run
+
+    _log_to_stderr()
+    settings = read_settings(host=host, port=port, data=data, behind_proxy=behind_proxy)
+    for file in (cert, key):
+        if file is not None and not file.is_file():
+            raise SetupError(f"there is no file {file}")
+    _pull_needed(settings)
+    asyncio.run(run(settings, tls=tls, cert=cert, key=key, open_page=not no_open))
+
+
+@cli.command()
+def token(
+    user: Annotated[str, typer.Option(help="Whose token.")],
+    data: Data = None,
+    create: Annotated[bool, typer.Option("--create", help="Make the account if needed.")] = False,
+) -> None:
+    """Print a bearer token (a JWT) and nothing else, for scripts."""
+    from kaiwa.adapters.postgres.accounts import PostgresAccounts
+    from kaiwa.database import database_of
+    from kaiwa.web.security import Tokens
+
+    async def issue() -> str:
+        async with database_of(read_settings(data=data), alone=False) as database:
+            accounts = PostgresAccounts(database)
+            found = await accounts.credentials(user)
+            if found is None and not create:
+                raise NotFound(f"nobody here is called {user}; add --create to make the account")
+            who = found.user if found is not None else await accounts.register(user, None)
+            return Tokens(await accounts.signing_key()).issue(who)
+
+    print(asyncio.run(issue()))
+
+
+@user_cli.command("list")
+def list_users(data: Data = None) -> None:
+    """Everybody with an account, one name a line."""
+    from kaiwa.adapters.postgres.accounts import PostgresAccounts
+    from kaiwa.database import database_of
+
+    async def names() -> list[str]:
+        async with database_of(read_settings(data=data), alone=False) as database:
+            return [user.name for user in await PostgresAccounts(database).users()]
+
+    for name in asyncio.run(names()):
+        print(name)
+
+
+@user_cli.command("add")
+def add_user(name: str, data: Data = None) -> None:
+    """Make an account; the password is asked for, or read from standard input."""
+    from kaiwa.adapters.postgres.accounts import PostgresAccounts
+    from kaiwa.database import database_of
+    from kaiwa.web.security import hash_password
+
+    password_hash = hash_password(_ask_password())
+
+    async def add() -> None:
+        async with database_of(read_settings(data=data), alone=False) as database:
+            await PostgresAccounts(database).register(name, password_hash)
+
+    asyncio.run(add())
+
+
+@user_cli.command("password")
+def set_password(name: str, data: Data = None) -> None:
+    """Set a password; it is asked for, or read from standard input."""
+    from kaiwa.adapters.postgres.accounts import PostgresAccounts
+    from kaiwa.database import database_of
+    from kaiwa.web.security import hash_password
+
+    password_hash = hash_password(_ask_password())
+
+    async def change() -> None:
+        async with database_of(read_settings(data=data), alone=False) as database:
+            accounts = PostgresAccounts(database)
+            found = await accounts.credentials(name)
+            if found is None:
+                raise NotFound(f"nobody here is called {name}")
+            await accounts.set_password(found.user.id, password_hash)
+
+    asyncio.run(change())
+
+
+@models_cli.command("list")
+def list_models() -> None:
+    """The models kaiwa knows, and which of them are on this machine."""
+    from kaiwa.models.catalogue import CATALOGUE, PACKAGED
+    from kaiwa.models.store import ModelStore
+
+    store = ModelStore(read_settings().models)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "use", "size", "licence", "here", "about"):
+        table.add_column(column, no_wrap=column != "about")
+    for known in CATALOGUE:
+        here = "yes" if store.is_complete(known) else "no"
+        size = f"{known.size / 1e6:,.0f} MB"
+        table.add_row(known.name, known.use, size, known.licence, here, known.about)
+    for packaged in PACKAGED:
+        here = f"with {packaged.package}"
+        table.add_row(packaged.name, packaged.use, "", packaged.licence, here, packaged.about)
+    out.print(table)
+
+
+@models_cli.command("pull")
+def pull_models(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names from the list; none: all that serve uses.")
+    ] = None,
+) -> None:
+    """Fetch weights, with progress; what was fetched before is kept, and checked by digest.
+
+    A name that is not in the list is pulled by the Ollama server, if there is one.
+    """
+    from kaiwa.models.catalogue import CATALOGUE, DEFAULT_MODELS
+    from kaiwa.models.progress import progress_for
+    from kaiwa.models.store import ModelStore
+
+    settings = read_settings()
+    store = ModelStore(settings.models)
+    known = {model.name: model for model in CATALOGUE}
+    for name in names or [model.name for model in DEFAULT_MODELS]:
+        if name in known:
+            path = store.pull(known[name], progress_for())
+            print(f"{name}: {path}")
+        else:
+            asyncio.run(_pull_by_ollama(settings, name))
+
+
+@cli.command()
+def doctor(data: Data = None) -> None:
+    """Say what works on this machine, what does not, and what to do about it."""
+    from kaiwa.doctor import examine
+
+    settings = read_settings(data=data)
+    findings = asyncio.run(examine(settings))
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.ok else "[red]--[/]" if finding.needed else "[yellow]!![/]"
+        out.print(f"{mark} {finding.what}: {finding.says}")
+        if not finding.ok and finding.remedy:
+            out.print(f"   {finding.remedy}")
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _pull_needed(settings: Any) -> None:
+    """Fetch what these settings use and is not here, before the server starts."""
+    from kaiwa.app import needed_models
+    from kaiwa.models.progress import progress_for
+    from kaiwa.models.store import ModelStore
+
+    store = ModelStore(settings.models)
+    for model in asyncio.run(needed_models(settings)):
+        if not store.is_complete(model):
+            store.pull(model, progress_for())
+
+
+async def _pull_by_ollama(settings: Any, name: str) -> None:
+    from kaiwa.adapters.llm_ollama import OllamaChatModel, detect
+    from kaiwa.models.progress import progress_for
+    from kaiwa.settings import OLLAMA_USUAL_URL
+
+    url = settings.llm_url or OLLAMA_USUAL_URL
+    if not await detect(url):
+        raise NotFound(
+            f"kaiwa has no model {name}, and no Ollama answers at {url} to pull it; "
+            "`kaiwa models list` names the models kaiwa has"
+        )
+    ollama = OllamaChatModel(url)
+    progress = progress_for()
+    started, done = False, 0
+    try:
+        async for step in ollama.pull(name):
+            if step.total and not started:
+                progress.start(name, step.total)
+                started = True
+            if step.completed > done:
+                progress.advance(step.completed - done)
+                done = step.completed
+    finally:
+        if started:
+            progress.finish()
+        await ollama.close()
+    print(f"{name}: pulled by Ollama at {url}")
+
+
+def _ask_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _log_to_stderr() -> None:
+    """Lines for people on a terminal, JSON for machines."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

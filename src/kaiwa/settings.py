@@ -1,0 +1,114 @@
+"""Everything a site can choose, read once: environment `KAIWA_*`, then `kaiwa.toml`, then this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from kaiwa.errors import SetupError
+
+DEFAULT_PORT = 8600
+OLLAMA_USUAL_URL = "http://127.0.0.1:11434"
+
+
+class Settings(BaseSettings):
+    """One frozen set of choices for the life of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KAIWA_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        toml_file="kaiwa.toml",
+        env_ignore_empty=True,
+    )
+
+    data: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("kaiwa")))
+    models: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("kaiwa")) / "models"
+    )
+    database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+
+    host: str = "127.0.0.1"
+    port: int = Field(DEFAULT_PORT, ge=1, le=65535)
+    behind_proxy: str = Field("", description="the origin that browsers see, https://host[:port]")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    registration: bool = Field(True, description="whether strangers may make an account")
+
+    asr_url: str = Field("", description="tcp://host:43001; empty: the embedded recogniser")
+    asr_model: str = "whisper-base"
+    whisper_host: str = Field(
+        "", validation_alias=AliasChoices("WHISPER_HOST", "whisper_host"), repr=False
+    )
+    whisper_port: int = Field(
+        43001, validation_alias=AliasChoices("WHISPER_PORT", "whisper_port"), repr=False
+    )
+
+    llm_url: str = Field(
+        "", description="an OpenAI-compatible server or an Ollama; empty: found or embedded"
+    )
+    llm_key: str = Field("", repr=False)
+    llm_model: str = ""
+    llm_think: bool = False
+    chat_model: str = Field(
+        "qwen2.5-coder-1.5b-instruct", description="the weights of the embedded chat model"
+    )
+
+    max_capture_hours: float = Field(12.0, gt=0)
+    max_upload_mb: int = Field(2_000, gt=0)
+    max_streams_per_user: int = Field(8, gt=0)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def recogniser_address(self) -> tuple[str, int] | None:
+        """Host and port of a recogniser over TCP, or None for the embedded one."""
+        if self.asr_url:
+            scheme, _, rest = self.asr_url.partition("://")
+            host, colon, port = rest.rstrip("/").rpartition(":")
+            if scheme != "tcp" or not colon or not host or not port.isdigit():
+                raise SetupError(f"KAIWA_ASR_URL must be tcp://host:port, not {self.asr_url}")
+            return host.strip("[]"), int(port)
+        if self.whisper_host:
+            return self.whisper_host, self.whisper_port
+        return None
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings, with what the command line gave on top (None: not given).
+
+    Raises SetupError in one line that names each wrong value.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+        raise SetupError(f"wrong settings: {wrong}") from error

@@ -1,0 +1,157 @@
+"""The ASGI application: routes, the page, and what every answer has in common."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kaiwa import __version__
+from kaiwa.errors import Forbidden, KaiwaError
+from kaiwa.web import auth, events, replies, sound, talks
+from kaiwa.web.services import Services
+from kaiwa.web.sound import error_values
+
+STATIC: Final = Path(__file__).with_name("static")
+PART_TIMEOUT_S: Final = 5.0
+_HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "microphone=(self), camera=(), geolocation=()",
+}
+
+log = structlog.get_logger()
+
+
+def create_application(services: Services) -> FastAPI:
+    """The application over its parts; it starts and stops nothing itself."""
+    application = FastAPI(
+        title="kaiwa",
+        version=__version__,
+        description="Talk by voice with each other and with a language model on your own machine.",
+        license_info={"name": "Apache-2.0"},
+        docs_url=None,
+        redoc_url=None,
+    )
+    application.state.services = services
+    for module in (auth, talks, sound, events, replies):
+        application.include_router(module.router)
+    _add_system_routes(application, services)
+    application.mount("/static", StaticFiles(directory=STATIC), name="static")
+    application.add_exception_handler(KaiwaError, _on_error)
+    application.add_exception_handler(RequestValidationError, _on_invalid)
+    application.add_exception_handler(ValidationError, _on_invalid)
+    application.add_exception_handler(HTTPException, _on_http)
+    application.add_middleware(_Everywhere, services=services)
+    return application
+
+
+def _add_system_routes(application: FastAPI, services: Services) -> None:
+    @application.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    @application.get("/healthz", tags=["the server"])
+    async def healthz() -> dict[str, str]:
+        """The process runs."""
+        return {"status": "ok", "version": __version__}
+
+    @application.get("/readyz", tags=["the server"])
+    async def readyz() -> JSONResponse:
+        """The database answers and the models are loaded."""
+        names = list(services.parts)
+        states = await asyncio.gather(*(_state(services, name) for name in names))
+        parts = dict(zip(names, states, strict=True))
+        ready = not services.closing.is_set() and all(state == "ok" for state in states)
+        return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+
+async def _state(services: Services, part: str) -> str:
+    try:
+        async with asyncio.timeout(PART_TIMEOUT_S):
+            await services.parts[part]()
+    except KaiwaError as error:
+        return error.message
+    except TimeoutError:
+        return "loading"
+    return "ok"
+
+
+class _Everywhere:
+    """Checks the Host, adds the security headers; pure ASGI, so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._services.site.cookie_secure:
+                    headers.setdefault("strict-transport-security", "max-age=31536000")
+            await send(message)
+
+        try:
+            self._services.site.check_host(Headers(scope=scope))
+        except Forbidden as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await _answer(error)(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+
+def _answer(error: KaiwaError) -> JSONResponse:
+    return JSONResponse({"error": error_values(error)}, error.status)
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, KaiwaError):
+        raise error
+    return _answer(error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError | ValidationError):
+        raise error
+    message = "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    )
+    return _plain_error(422, "bad_request", message)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    return _plain_error(error.status_code, code, str(error.detail))
+
+
+def _plain_error(status: int, code: str, message: str) -> JSONResponse:
+    values: dict[str, Any] = {"code": code, "message": message, "retryable": False}
+    return JSONResponse({"error": values}, status)

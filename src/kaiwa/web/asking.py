@@ -1,0 +1,91 @@
+"""Who is asking, and whether they may: the dependencies of every route."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from starlette.requests import HTTPConnection
+
+from kaiwa.domain.ids import EventId, TalkId
+from kaiwa.domain.talk import Role, Talk, User
+from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
+from kaiwa.web.services import Services
+
+MAX_KEY = 128
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+def signed_in(connection: HTTPConnection) -> User:
+    """The user of a bearer token or of the cookie. Raises NotSignedIn."""
+    services = services_of(connection)
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return services.tokens.read(token.strip())
+    cookie = connection.cookies.get(services.site.cookie_name)
+    if cookie is None:
+        raise NotSignedIn("sign in first")
+    method = connection.scope.get("method", "GET")
+    services.site.check_origin(method, connection.headers)
+    return services.tokens.read(cookie)
+
+
+def asking_services(request: Request) -> Services:
+    return services_of(request)
+
+
+def asking_user(request: Request) -> User:
+    return signed_in(request)
+
+
+Asking = Annotated[Services, Depends(asking_services)]
+Asker = Annotated[User, Depends(asking_user)]
+
+
+async def open_talk(services: Services, user: User, talk_id: str, least: Role) -> Talk:
+    """The talk, if the user is a member with at least that role. Raises NotFound, Forbidden."""
+    talk = await services.talks.get(TalkId(talk_id), user.id)
+    order = [Role.LISTENER, Role.SPEAKER, Role.OWNER]
+    if order.index(talk.role) < order.index(least):
+        raise Forbidden(f"only a {least} may do this, and you are a {talk.role} here")
+    return talk
+
+
+async def _readable(talk_id: str, services: Asking, user: Asker) -> Talk:
+    return await open_talk(services, user, talk_id, Role.LISTENER)
+
+
+async def _speakable(talk_id: str, services: Asking, user: Asker) -> Talk:
+    return await open_talk(services, user, talk_id, Role.SPEAKER)
+
+
+async def _ownable(talk_id: str, services: Asking, user: Asker) -> Talk:
+    return await open_talk(services, user, talk_id, Role.OWNER)
+
+
+Readable = Annotated[Talk, Depends(_readable)]
+"""The talk of the path, for any member."""
+Speakable = Annotated[Talk, Depends(_speakable)]
+"""The talk of the path, for those who may speak in it."""
+Ownable = Annotated[Talk, Depends(_ownable)]
+"""The talk of the path, for its owners."""
+
+
+def _idempotency_key(
+    idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY)] = None,
+) -> str | None:
+    if idempotency_key is not None and not idempotency_key.isprintable():
+        raise BadRequest("an Idempotency-Key is printable text")
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+
+
+def event_id(kind: str, user: User, key: str | None) -> EventId | None:
+    """The id of the one event that a key of a user may make."""
+    return None if key is None else EventId(f"{kind}-{user.id}-{key}")

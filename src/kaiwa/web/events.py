@@ -1,0 +1,177 @@
+"""Events down: Server-Sent Events, for one talk or for several at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kaiwa.domain.events import MemberLeft, Presence, Recorded, TalkDeleted, encode, encode_recorded
+from kaiwa.domain.ids import TalkId
+from kaiwa.domain.talk import Role, User
+from kaiwa.errors import BadRequest, KaiwaError
+from kaiwa.pipeline.fan_out import Item, Ready, TooSlow
+from kaiwa.pipeline.tasks import one_error
+from kaiwa.web.asking import Asker, Asking, Readable, open_talk
+from kaiwa.web.services import Services
+
+router = APIRouter(tags=["events"])
+
+HEARTBEAT_S: Final = 15.0
+MAX_TALKS: Final = 100
+SENDING: Final = 64  # messages on their way to the socket; behind them readers wait, then overflow
+RETRY_MS: Final = 1_000
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "the talk's events"}
+}
+
+
+@router.get("/talks/{talk_id}/stream", response_class=Response, responses=_STREAM)
+async def stream_talk(
+    talk: Readable,
+    services: Asking,
+    user: Asker,
+    after: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    if last_event_id is not None and last_event_id.isdecimal():
+        after = int(last_event_id)
+    return EventStream(services, user, {talk.id: after}, with_ids=True)
+
+
+@router.get("/stream", response_class=Response, responses=_STREAM)
+async def stream_talks(
+    services: Asking, user: Asker, after: Annotated[str, Query(max_length=8_000)]
+) -> Response:
+    """`after` is TALK:SEQ,TALK:SEQ,…"""
+    cursors: dict[TalkId, int] = {}
+    for part in after.split(","):
+        talk, _, seq = part.partition(":")
+        if not seq.isdecimal() or len(seq) > 18:
+            raise BadRequest("after is TALK:SEQ, several joined by commas")
+        cursors[TalkId(talk)] = int(seq)
+    if len(cursors) > MAX_TALKS:
+        raise BadRequest(f"at most {MAX_TALKS} talks at once")
+    for talk_id in cursors:
+        await open_talk(services, user, talk_id, Role.LISTENER)
+    return EventStream(services, user, cursors, with_ids=False)
+
+
+class EventStream(Response):
+    """An endless response; it ends when the browser leaves, falls behind, or loses its right to
+    read, and when the server stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self, services: Services, user: User, cursors: Mapping[TalkId, int], *, with_ids: bool
+    ) -> None:
+        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._services = services
+        self._user = user
+        self._cursors = cursors
+        self._with_ids = with_ids
+        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await _chunk(send, f"retry: {RETRY_MS}\n\n".encode())
+        async with asyncio.TaskGroup() as tasks:
+            readers = [
+                tasks.create_task(self._read(talk, after)) for talk, after in self._cursors.items()
+            ]
+            watchers = [
+                tasks.create_task(self._end_on_disconnect(receive)),
+                tasks.create_task(self._end_on_closing()),
+            ]
+            await self._send_all(send)
+            for task in (*readers, *watchers):
+                task.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        while True:
+            try:
+                message = await asyncio.wait_for(self._messages.get(), HEARTBEAT_S)
+            except TimeoutError:
+                message = b": still here\n\n"
+            if message is None:
+                return
+            try:
+                await _chunk(send, message)
+            except OSError:
+                return
+
+    async def _read(self, talk: TalkId, after: int) -> None:
+        """Put a talk's events into the queue, until it or this user's part in it ends."""
+        try:
+            with one_error():
+                async with self._services.fan_out.subscribe(talk, after) as items:
+                    await self._tell(talk, "here")
+                    try:
+                        async for item in items:
+                            await self._messages.put(self._message(talk, item))
+                            if self._ends(item):
+                                break
+                    finally:
+                        await self._tell(talk, "gone")
+        except TooSlow:
+            pass  # cut off; the browser comes back with its cursor
+        except KaiwaError as error:
+            await self._messages.put(_encoded("error", {"error": error.code, "talk": talk}, None))
+        await self._end()
+
+    def _message(self, talk: TalkId, item: Item) -> bytes:
+        match item:
+            case Ready(seq=seq):
+                return _encoded("ready", {"type": "ready", "talk": talk, "seq": seq}, None)
+            case Recorded(seq=seq, event=event):
+                values = {**encode_recorded(item), "talk": talk}
+                return _encoded(event.type, values, seq if self._with_ids else None)
+            case _:
+                return _encoded(item.type, {**encode(item), "talk": talk}, None)
+
+    def _ends(self, item: Item) -> bool:
+        if not isinstance(item, Recorded):
+            return False
+        event = item.event
+        left = isinstance(event, MemberLeft) and event.participant == self._user.id
+        return left or isinstance(event, TalkDeleted)
+
+    async def _tell(self, talk: TalkId, state: str) -> None:
+        presence = Presence.model_validate(
+            {"participant": self._user.id, "name": self._user.name, "state": state}
+        )
+        try:
+            await self._services.event_log.tell(talk, presence)
+        except KaiwaError:
+            return  # presence is a courtesy
+
+    async def _end_on_disconnect(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await self._end()
+
+    async def _end_on_closing(self) -> None:
+        await self._services.closing.wait()
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._messages.put(None)
+
+
+def _encoded(kind: str, values: dict[str, Any], seq: int | None) -> bytes:
+    data = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    head = "" if seq is None else f"id: {seq}\n"
+    return f"{head}event: {kind}\ndata: {data}\n\n".encode()
+
+
+async def _chunk(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})

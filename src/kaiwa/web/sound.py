@@ -1,0 +1,163 @@
+"""Sound up: a streamed request body, or a WebSocket on the same path."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+import structlog
+from fastapi import APIRouter, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
+from starlette.requests import ClientDisconnect
+
+from kaiwa.domain.audio import MEDIA_TYPES, Container, container_of
+from kaiwa.domain.ids import CaptureId, is_client_id, new_id
+from kaiwa.domain.talk import Role
+from kaiwa.errors import BadRequest, Forbidden, KaiwaError, NotSignedIn, UnsupportedMedia
+from kaiwa.pipeline.captures import Heard
+from kaiwa.pipeline.ingest import BrokenOff
+from kaiwa.web.asking import Asker, Asking, Readable, Speakable, open_talk, services_of, signed_in
+
+router = APIRouter(tags=["sound"])
+
+MAX_OFFSET: Final = 2**48
+_CLOSE_OK: Final = 1000
+_CLOSE_REFUSED: Final = 1008
+_CLOSE_FAILED: Final = 1011
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES
+        },
+    }
+}
+
+log = structlog.get_logger()
+
+
+@router.post("/talks/{talk_id}/stream", openapi_extra=_BODY)
+async def upload(
+    talk: Speakable,
+    services: Asking,
+    user: Asker,
+    request: Request,
+    content_type: Annotated[str, Header()] = "",
+    capture: Annotated[str, Query(max_length=64)] = "",
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+) -> dict[str, Any]:
+    """Sound as it is recorded; the answer comes when the body ends."""
+    heard = await services.captures.receive(
+        talk, user, _capture_id(capture), _container(content_type), offset, _body(request)
+    )
+    return _result(heard)
+
+
+# curl -T sends PUT
+router.put("/talks/{talk_id}/stream", openapi_extra=_BODY, include_in_schema=False)(upload)
+
+
+@router.head("/talks/{talk_id}/captures/{capture}")
+async def durable_offset(talk: Readable, capture: str, services: Asking) -> Response:
+    found = await services.event_log.capture(talk.id, CaptureId(capture))
+    return Response(headers={"upload-offset": str(found.offset), "cache-control": "no-store"})
+
+
+@router.websocket("/talks/{talk_id}/stream")
+async def upload_by_websocket(
+    socket: WebSocket,
+    talk_id: str,
+    content_type: Annotated[str, Query(alias="type")] = "",
+    capture: Annotated[str, Query(max_length=64)] = "",
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+) -> None:
+    await socket.accept()
+    code = _CLOSE_OK
+    try:
+        services = services_of(socket)
+        if "authorization" not in socket.headers:
+            services.site.check_websocket_origin(socket.headers)
+        user = signed_in(socket)
+        talk = await open_talk(services, user, talk_id, Role.SPEAKER)
+        heard = await services.captures.receive(
+            talk, user, _capture_id(capture), _container(content_type), offset, _messages(socket)
+        )
+        answer: dict[str, Any] = {"type": "result", **_result(heard)}
+    except BrokenOff:
+        return
+    except KaiwaError as error:
+        answer = {"type": "error", "error": error_values(error)}
+        refused = isinstance(error, NotSignedIn | Forbidden)
+        code = _CLOSE_REFUSED if refused else _CLOSE_FAILED
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be gone by now
+        await socket.send_text(json.dumps(answer, ensure_ascii=False))
+        await socket.close(code)
+
+
+def error_values(error: KaiwaError) -> dict[str, Any]:
+    """An error as the wire carries it."""
+    return {"code": error.code, "message": error.message, "retryable": error.retryable}
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for data in request.stream():
+            if data:
+                yield data
+    except ClientDisconnect as error:
+        raise BrokenOff("the upload broke off") from error
+
+
+async def _messages(socket: WebSocket) -> AsyncIterator[bytes]:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise BrokenOff("the upload broke off")
+        data = message.get("bytes")
+        if data is not None:
+            yield data
+        elif _is_end(message.get("text") or ""):
+            return
+        else:
+            raise BadRequest('a text message is {"type": "end"}; sound goes in binary ones')
+
+
+def _is_end(text: str) -> bool:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(values, dict) and values.get("type") == "end"
+
+
+def _container(content_type: str) -> Container:
+    container = container_of(content_type)
+    if container is None:
+        raise UnsupportedMedia(
+            "the Content-Type must be one of audio/webm, audio/ogg, audio/mp4, audio/wav, "
+            "or audio/L16;rate=16000;channels=1"
+        )
+    return container
+
+
+def _capture_id(given: str) -> CaptureId:
+    if not given:
+        return CaptureId(new_id())
+    if not is_client_id(given):
+        raise BadRequest("a capture's id is 8 to 64 of A-Z a-z 0-9 _ -")
+    return CaptureId(given)
+
+
+def _result(heard: Heard) -> dict[str, Any]:
+    return {
+        "capture": heard.capture,
+        "duration_ms": heard.duration_ms,
+        "utterances": [
+            utterance.model_dump(
+                include={"utterance_id", "text", "language", "started_ms", "ended_ms"}
+            )
+            for utterance in heard.utterances
+        ],
+    }

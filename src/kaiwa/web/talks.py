@@ -1,0 +1,193 @@
+"""Talks, their members, and what was said in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, StringConstraints
+
+from kaiwa.domain.events import Recorded, UtteranceEdited, UtteranceFinal, encode_recorded
+from kaiwa.domain.ids import TalkId, UserId, UtteranceId, new_id
+from kaiwa.domain.talk import Member, Role, Talk, TalkChanges, TalkSettings
+from kaiwa.errors import BadRequest, Forbidden
+from kaiwa.policy.export import FORMS, export
+from kaiwa.ports.event_log import EventLog
+from kaiwa.web.asking import (
+    Asker,
+    Asking,
+    IdempotencyKey,
+    Ownable,
+    Readable,
+    Speakable,
+    event_id,
+)
+
+router = APIRouter(tags=["talks"])
+
+PAGE = 500
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8_000)]
+
+
+class Talks(BaseModel):
+    talks: list[Talk]
+
+
+class Members(BaseModel):
+    members: list[Member]
+
+
+class NewMember(BaseModel):
+    name: str = Field(max_length=60)
+    role: Role = Role.SPEAKER
+
+
+class Said(BaseModel):
+    text: Text
+
+
+@router.get("/talks")
+async def list_talks(services: Asking, user: Asker) -> Talks:
+    return Talks(talks=await services.talks.of(user.id))
+
+
+@router.post("/talks", status_code=201)
+async def create_talk(
+    services: Asking,
+    user: Asker,
+    key: IdempotencyKey,
+    settings: TalkSettings | None = None,
+) -> Talk:
+    return await services.talks.create(user, settings or TalkSettings(), key)
+
+
+@router.get("/talks/{talk_id}")
+async def get_talk(talk: Readable) -> Talk:
+    return talk
+
+
+@router.patch("/talks/{talk_id}")
+async def change_talk(
+    talk: Speakable,
+    services: Asking,
+    user: Asker,
+    changes: TalkChanges,
+) -> Talk:
+    given = changes.model_dump(mode="json", exclude_none=True)
+    return await services.talks.update(talk.id, user.id, given)
+
+
+@router.delete("/talks/{talk_id}", status_code=204)
+async def delete_talk(talk: Ownable, services: Asking, user: Asker) -> None:
+    await services.talks.delete(talk.id, user.id)
+
+
+@router.get("/talks/{talk_id}/members")
+async def list_members(talk: Readable, services: Asking) -> Members:
+    return Members(members=await services.talks.members(talk.id))
+
+
+@router.post("/talks/{talk_id}/members", status_code=201)
+async def add_member(talk: Ownable, services: Asking, given: NewMember) -> Member:
+    return await services.talks.add_member(talk.id, given.name, given.role)
+
+
+@router.delete("/talks/{talk_id}/members/{participant}", status_code=204)
+async def remove_member(talk: Readable, participant: str, services: Asking, user: Asker) -> None:
+    """Owners remove anyone; everybody may leave."""
+    if talk.role is not Role.OWNER and participant != user.id:
+        raise Forbidden("only an owner may remove others")
+    await services.talks.remove_member(talk.id, UserId(participant))
+
+
+@router.post("/talks/{talk_id}/messages", status_code=201)
+async def say(
+    talk: Speakable, services: Asking, user: Asker, key: IdempotencyKey, said: Said
+) -> dict[str, Any]:
+    """A typed utterance."""
+    now_ms = max(0, int((time.time() - talk.created_at.timestamp()) * 1000))
+    event = UtteranceFinal(
+        utterance_id=UtteranceId(new_id()),
+        participant=user.id,
+        name=user.name,
+        text=said.text,
+        language="" if talk.language == "auto" else talk.language,
+        started_ms=now_ms,
+        ended_ms=now_ms,
+    )
+    recorded = await services.event_log.append(
+        talk.id, event, event_id=event_id("message", user, key)
+    )
+    if recorded.event == event:
+        await services.responder.on_utterance(talk, event)
+    return encode_recorded(recorded)
+
+
+@router.patch("/talks/{talk_id}/utterances/{utterance_id}")
+async def correct(
+    talk: Speakable, utterance_id: str, services: Asking, user: Asker, said: Said
+) -> dict[str, Any]:
+    """Correct a misheard text of one's own; the original is kept."""
+    original = await services.event_log.utterance(talk.id, UtteranceId(utterance_id))
+    if original.participant != user.id:
+        raise Forbidden("you can correct your own words only")
+    edited = UtteranceEdited(utterance_id=utterance_id, text=said.text, by=user.id)
+    return encode_recorded(await services.event_log.append(talk.id, edited))
+
+
+@router.get("/talks/{talk_id}/events")
+async def events(
+    talk: Readable,
+    services: Asking,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> dict[str, Any]:
+    page = await services.event_log.read(talk.id, after, limit)
+    return {"events": [encode_recorded(recorded) for recorded in page], "seq": talk.seq}
+
+
+@router.get("/talks/{talk_id}/export")
+async def export_talk(
+    talk: Readable, services: Asking, form: Annotated[str, Query(alias="format")] = "txt"
+) -> Response:
+    if form not in FORMS:
+        raise BadRequest(f"format is one of {', '.join(FORMS)}")
+    media_type, text = export(talk, await _all_events(services.event_log, talk.id), form)
+    name = quote(f"{talk.title or 'kaiwa'}.{form}")
+    return Response(
+        text,
+        media_type=f"{media_type}; charset=utf-8",
+        headers={"content-disposition": f"attachment; filename*=UTF-8''{name}"},
+    )
+
+
+@router.get("/search")
+async def search(
+    services: Asking, user: Asker, q: Annotated[str, Query(min_length=1, max_length=200)]
+) -> dict[str, Any]:
+    """What contains the text, in any talk of mine; newest first."""
+    found = await services.talks.search(user.id, q, limit=50)
+    return {
+        "results": [
+            {
+                "talk": hit.talk,
+                "title": hit.title,
+                "seq": hit.seq,
+                "utterance_id": hit.event.get("utterance_id"),
+                "text": hit.event["text"],
+                "name": hit.event.get("name"),
+                "at": hit.event["at"],
+            }
+            for hit in found
+        ]
+    }
+
+
+async def _all_events(event_log: EventLog, talk: TalkId) -> Sequence[Recorded]:
+    found: list[Recorded] = []
+    while page := await event_log.read(talk, found[-1].seq if found else 0):
+        found += page
+    return found
