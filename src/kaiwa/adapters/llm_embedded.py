@@ -13,11 +13,11 @@ import secrets
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from kaiwa.adapters.llm_embedded_child import ChildConfig
 from kaiwa.adapters.llm_openai import OpenAIChatModel
@@ -75,9 +75,21 @@ class EmbeddedChatModel:
     ) -> AsyncIterator[AsyncIterator[str]]:
         if model and model != self._name:
             raise ModelDown(f"The embedded chat model is {self._name}, not {model}")
+        async with self._stream(messages, talk, SAMPLING) as pieces:
+            yield pieces
+
+    async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+        async with self._stream(messages, talk, {"max_tokens": 1}) as pieces:
+            async for _ in pieces:
+                pass
+
+    @asynccontextmanager
+    async def _stream(
+        self, messages: Sequence[ChatMessage], talk: str, options: Mapping[str, Any]
+    ) -> AsyncIterator[AsyncIterator[str]]:
         client = await self._running()
         slot = self._slots.take(talk)
-        extra = {"id_slot": slot, "cache_prompt": True, **SAMPLING}
+        extra = {"id_slot": slot, "cache_prompt": True, **options}
         try:
             async with client.stream(messages, model=self._name, extra=extra) as pieces:
                 yield pieces
@@ -133,6 +145,7 @@ class EmbeddedChatModel:
             model=str(self._path),
             alias=self._name,
             threads=self._threads,
+            prompt_threads=usable_cores(),
             slots=self._slots.count,
             context=self._context,
             batch=BATCH_TOKENS,
@@ -252,10 +265,14 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(secret)}
 
 
+def usable_cores() -> int:
+    """Of the machine, as far as this process may use them."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def default_threads() -> int:
     """One core is left to hearing and speaking; more than eight threads gain nothing."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, min(cores - 1, 8))
+    return max(1, min(usable_cores() - 1, 8))
 
 
 def _last_line(stderr: IO[bytes]) -> str:

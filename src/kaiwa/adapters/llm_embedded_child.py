@@ -17,15 +17,21 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ERRORS_ONLY = 1  # llama.cpp's log level
+NICENESS = 5  # recognition and the voice come first: the reader is ahead of the listener anyway
 
 
 @dataclass(frozen=True, slots=True)
 class ChildConfig:
-    """What the parent wants; `context` is in tokens, for each slot."""
+    """What the parent wants; `context` is in tokens, for each slot.
+
+    `threads` write the reply, word by word, while others want the processor; `prompt_threads` read
+    the prompt, which is when somebody waits.
+    """
 
     model: str
     alias: str
     threads: int
+    prompt_threads: int
     slots: int
     context: int
     batch: int
@@ -39,6 +45,7 @@ def main() -> None:
     """Serve until the parent is gone."""
     _die_with_parent()
     config = ChildConfig(**json.loads(sys.stdin.buffer.readline()))
+    os.nice(NICENESS)
     threading.Thread(target=_exit_at_eof, daemon=True).start()
     handshake = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever llama.cpp prints must not fill the pipe that nobody reads
@@ -63,7 +70,8 @@ def _params(xllamacpp: Any, config: ChildConfig) -> Any:
     params.n_parallel = config.slots
     params.n_ctx = config.context * config.slots
     params.n_batch = params.n_ubatch = config.batch
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
+    params.cpuparams.n_threads = config.threads
+    params.cpuparams_batch.n_threads = config.prompt_threads
     # Each slot keeps the prompt of its own talk. The cache shared by all slots stays off: it can
     # put one conversation's state under another's prompt (ggml-org/llama.cpp#27148).
     params.cache_prompt = True

@@ -85,6 +85,9 @@ class OllamaChatModel:
             )
             yield await stack.enter_async_context(aclosing(reply))
 
+    async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+        """Nothing: it serves one request at a time, and a reply would queue behind this."""
+
     async def models(self) -> list[ChatModelInfo]:
         answer = await llm_http.get_json(self._client, "/api/tags")
         try:

@@ -68,6 +68,9 @@ class OpenAIChatModel:
             async with aclosing(reply) as text:
                 yield text
 
+    async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+        """Nothing: whose slot a prompt would warm is the server's secret."""
+
     async def models(self) -> list[ChatModelInfo]:
         answer = await llm_http.get_json(self._client, "/v1/models")
         try:

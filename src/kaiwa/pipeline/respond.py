@@ -29,7 +29,7 @@ from kaiwa.domain.events import (
 from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
-from kaiwa.pipeline.tasks import one_error
+from kaiwa.pipeline.tasks import contained, one_error
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
 from kaiwa.policy.heard import heard_text, joined
@@ -90,6 +90,7 @@ class Responder:
         self._voices = voices
         self._owner = owner
         self._replies: dict[ReplyId, _Reply] = {}
+        self._prefills: dict[TalkId, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup
 
     @classmethod
@@ -105,6 +106,8 @@ class Responder:
                 heartbeat.cancel()
                 for reply in responder._replies.values():
                     reply.stop()
+                for prefill in responder._prefills.values():
+                    prefill.cancel()
 
     async def ask(self, talk: Talk, cause: str, key: EventId | None = None) -> ReplyId:
         """Start a reply, or give the id of the one that is going on.
@@ -115,15 +118,21 @@ class Responder:
             talk.id, cause=cause, owner=self._owner, name=talk.agent_name, key=key
         )
         if claim.mine:
+            self._stop_prefill(talk.id)
             reply = _Reply(talk, claim.reply_id, time.monotonic())
             self._replies[reply.reply_id] = reply
-            self._tasks.create_task(self._see_through(reply))
+            self._tasks.create_task(contained(self._see_through(reply), "reply"))
         return claim.reply_id
 
     async def on_utterance(self, talk: Talk, said: UtteranceFinal) -> None:
-        """Answer without being asked, where the talk's mode says so."""
+        """Answer without being asked, where the talk's mode says so; else be ready to."""
         if wants_reply(talk, said):
             await self.ask(talk, cause=said.utterance_id)
+        elif not any(reply.talk.id == talk.id for reply in self._replies.values()):
+            self._stop_prefill(talk.id)
+            self._prefills[talk.id] = self._tasks.create_task(
+                contained(self._prefill(talk), "prefill")
+            )
 
     async def stop(
         self, talk: TalkId, reply: ReplyId, by: UserId, heard: tuple[int, int] | None
@@ -147,18 +156,36 @@ class Responder:
         cut = ReplyCut(reply_id=reply, by=by, clause=clause, ms=ms, heard_text=text)
         await self._log.append(talk, cut, event_id=EventId(f"cut-{reply}"))
 
+    async def _prefill(self, talk: Talk) -> None:
+        """Let the model read what was said before anybody asks it to answer."""
+        try:
+            messages = chat_prompt(talk, await self._history(talk.id))
+            await self._model.prefill(messages, talk=talk.id)
+        except KaiwaError as error:
+            log.info("prefill_failed", talk=talk.id, error=error.code)
+        if self._prefills.get(talk.id) is asyncio.current_task():
+            del self._prefills[talk.id]
+
+    def _stop_prefill(self, talk: TalkId) -> None:
+        prefill = self._prefills.pop(talk, None)
+        if prefill is not None:
+            prefill.cancel()
+
     async def _heartbeat(self) -> None:
         """Keep the leases of replies made here, and close those of processes that died."""
         while True:
-            try:
-                if self._replies:
-                    await self._log.renew_replies(self._owner, list(self._replies))
-                closed = await self._log.close_orphans()
-                if closed:
-                    log.info("orphaned_replies_closed", count=closed)
-            except DatabaseDown:
-                log.warning("heartbeat_missed")
+            await contained(self._beat(), "heartbeat")
             await asyncio.sleep(RENEW_S)
+
+    async def _beat(self) -> None:
+        try:
+            if self._replies:
+                await self._log.renew_replies(self._owner, list(self._replies))
+            closed = await self._log.close_orphans()
+            if closed:
+                log.info("orphaned_replies_closed", count=closed)
+        except DatabaseDown:
+            log.warning("heartbeat_missed")
 
     async def _see_through(self, reply: _Reply) -> None:
         """Make a reply and store how it ended, whatever happens on the way."""

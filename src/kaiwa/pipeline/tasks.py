@@ -1,11 +1,23 @@
-"""What task groups raise, as the one error that matters."""
+"""What task groups raise, as the one error that matters; and work that must not end the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from kaiwa.errors import KaiwaError
+
+log = structlog.get_logger()
+
+
+async def contained(work: Awaitable[None], name: str) -> None:
+    """Wait for the work; a fault of ours in it is logged, and ends nothing but the work itself."""
+    try:
+        await work
+    except Exception:
+        log.exception("task_crashed", task=name)
 
 
 @contextmanager

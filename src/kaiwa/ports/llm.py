@@ -37,6 +37,12 @@ class ChatModel(Protocol):
         server reports an error or stalls) on entering or while iterating.
         """
 
+    async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+        """Read a prompt that a reply will soon begin with, so that the reply begins sooner.
+
+        Backends without a prompt cache of their own per talk do nothing. Raises ModelDown.
+        """
+
     async def models(self) -> list[ChatModelInfo]:
         """What can be asked for by name; the default first. Raises ModelDown."""
 

@@ -40,6 +40,8 @@ class ScriptedChatModel:
         self.replies = list(replies)
         self.asked: list[list[ChatMessage]] = []
         """The messages of each call."""
+        self.prefilled: list[list[ChatMessage]] = []
+        """The messages of each prefill."""
         self.left = asyncio.Event()
         """Set when a block was left before its reply had ended."""
         self.running = 0
@@ -77,6 +79,10 @@ class ScriptedChatModel:
             self.running -= 1
             if not ended:
                 self.left.set()
+
+    async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+        del talk
+        self.prefilled.append(list(messages))
 
     async def models(self) -> list[ChatModelInfo]:
         return [ChatModelInfo(name) for name in self._names]
