@@ -97,14 +97,15 @@ class Guest:
 class EventReader:
     """Reads Server-Sent Events one by one."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._lines = response.aiter_lines()
         self.seen: list[dict[str, Any]] = []
 
     async def next(self) -> dict[str, Any]:
         """The next event's data, with its `id` if it has one. Raises StopAsyncIteration."""
         event: dict[str, Any] = {}
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(self._wait_s):
             while True:
                 field, _, value = (await anext(self._lines)).partition(": ")
                 if field == "data":
