@@ -47,21 +47,25 @@ export class Controller {
     await this.#recogniseUser(code);
   }
 
-  /** @param {string | null} code */
-  async #recogniseUser(code) {
+  /**
+   * @param {string | null} code
+   * @param {boolean} [refused] a code that was used or is too old
+   */
+  async #recogniseUser(code, refused = false) {
     try {
       const user = code ? (await this.api.code(code)).user : await this.api.me();
       await this.#signedIn(user);
     } catch (error) {
+      const no = error instanceof ApiError && error.status === 401;
       if (error instanceof ApiError && error.status === 0) {
         this.store.dispatch({ type: 'unreachable' });
-        setTimeout(() => this.#recogniseUser(code), RETRY_MS);
+        setTimeout(() => this.#recogniseUser(code, refused), RETRY_MS);
       } else if (code) {
-        await this.#recogniseUser(null); // a used code, but perhaps a cookie
+        await this.#recogniseUser(null, no); // perhaps there is a cookie
       } else {
         this.#signedOut();
-        const refused = error instanceof ApiError && error.status === 401;
-        if (!refused) this.trouble('signin.failed', error);
+        if (!no) this.trouble('signin.failed', error);
+        else if (refused) this.trouble('signin.code');
       }
     }
   }

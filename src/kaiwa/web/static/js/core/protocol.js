@@ -24,6 +24,7 @@ export const EPHEMERAL = Object.freeze([
   'utterance.withdrawn',
   'capture.durable',
   'reply.delta',
+  'reply.stopping',
   'reply.notice',
   'presence',
 ]);
