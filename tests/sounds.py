@@ -30,8 +30,10 @@ def packed(samples: Samples, form: str, codec: str) -> bytes:
     """The sound in a container, as a file."""
     file = io.BytesIO()
     with av.open(file, "w", format=form) as container:
-        stream = container.add_stream(codec, rate=48_000 if codec == "libopus" else SAMPLE_RATE)
-        resampler = av.AudioResampler("s16", "mono", stream.rate)
+        rate = 48_000 if codec == "libopus" else SAMPLE_RATE
+        stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
+        resampler = av.AudioResampler("s16", "mono", rate)
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         for part in (*resampler.resample(frame), *resampler.resample(None)):

@@ -169,15 +169,16 @@ def list_models() -> None:
 
     store = ModelStore(read_settings().models)
     table = Table(box=None, pad_edge=False)
-    for column in ("name", "use", "size", "licence", "here", "about"):
-        table.add_column(column, no_wrap=column != "about")
+    for column in ("name", "use", "size", "here"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what it is")
     for known in CATALOGUE:
         here = "yes" if store.is_complete(known) else "no"
-        size = f"{known.size / 1e6:,.0f} MB"
-        table.add_row(known.name, known.use, size, known.licence, here, known.about)
+        what = f"{known.about} ({known.licence})"
+        table.add_row(known.name, known.use, f"{known.size / 1e6:,.0f} MB", here, what)
     for packaged in PACKAGED:
-        here = f"with {packaged.package}"
-        table.add_row(packaged.name, packaged.use, "", packaged.licence, here, packaged.about)
+        what = f"{packaged.about} ({packaged.licence}; comes with {packaged.package})"
+        table.add_row(packaged.name, packaged.use, "", "yes", what)
     out.print(table)
 
 

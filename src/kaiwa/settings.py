@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,11 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(2_000, gt=0)
     max_streams_per_user: int = Field(8, gt=0)
 
+    @field_validator("data", "models")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()  # children run in folders of their own
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -112,3 +118,5 @@ def read_settings(**given: object) -> Settings:
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
         raise SetupError(f"wrong settings: {wrong}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError(f"kaiwa.toml cannot be read: {error}") from error

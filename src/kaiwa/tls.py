@@ -78,6 +78,7 @@ def _make(cert: Path, key: Path, names: set[str], addresses: set[str]) -> None:
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(private, hashes.SHA256())
     )
+    cert.unlink(missing_ok=True)  # first: an old one beside a new key would pass for good
     key.unlink(missing_ok=True)
     with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(

@@ -89,13 +89,18 @@ async def test_containers_are_decoded(mari: Guest, media_type: str, form: str, c
     assert abs(answer.json()["duration_ms"] - 3_500) < 50
 
 
-async def test_curl_sends_a_file_with_put(mari: Guest) -> None:
+@pytest.mark.parametrize(("media_type", "form", "codec"), CONTAINERS)
+async def test_curl_sends_a_file_with_put_and_names_no_type(
+    mari: Guest, media_type: str, form: str, codec: str
+) -> None:
     talk = await mari.new_talk()
-    answer = await mari.http.put(
-        f"/talks/{talk}/stream",
-        content=packed(TWO_UTTERANCES, "webm", "libopus"),
-        headers={"content-type": "audio/webm"},
-    )
+    data = packed(TWO_UTTERANCES, form, codec)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield data[:5]  # less than what tells a container
+        yield data[5:]
+
+    answer = await mari.http.put(f"/talks/{talk}/stream", content=body())
     assert len(answer.json()["utterances"]) == 2
 
 

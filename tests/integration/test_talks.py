@@ -90,10 +90,10 @@ async def test_members_do_what_their_role_allows(mari: Guest, ken: Guest) -> Non
     )
     assert joined.json() == {"participant": ken.id, "name": "Ken", "role": "listener"}
     assert (await ken.http.get(f"/talks/{talk}")).json()["role"] == "listener"
-    message = {"json": {"text": "やあ"}}
-    assert (await ken.http.post(f"/talks/{talk}/messages", **message)).status_code == 403
+    message = {"text": "やあ"}
+    assert (await ken.http.post(f"/talks/{talk}/messages", json=message)).status_code == 403
     await mari.http.post(f"/talks/{talk}/members", json={"name": "Ken", "role": "speaker"})
-    assert (await ken.http.post(f"/talks/{talk}/messages", **message)).status_code == 201
+    assert (await ken.http.post(f"/talks/{talk}/messages", json=message)).status_code == 201
     assert (await ken.http.delete(f"/talks/{talk}")).status_code == 403
     assert (await ken.http.delete(f"/talks/{talk}/members/{mari.id}")).status_code == 403
     assert (await ken.http.delete(f"/talks/{talk}/members/{ken.id}")).status_code == 204

@@ -149,6 +149,9 @@ def test_the_system_prompt_is_made_of_the_settings_alone() -> None:
     early = chat_prompt(settings, log(said("やあ")))[0]
     late = chat_prompt(settings, log(said("やあ"), *reply("はい。"), said("ね")))[0]
     assert early == late
+    assert "みみ" in early.content
+    assert "関西弁で。" in early.content
+    assert "日本語" in early.content
 
 
 def test_names_are_explained_once_several_people_have_spoken() -> None:
@@ -156,9 +159,6 @@ def test_names_are_explained_once_several_people_have_spoken() -> None:
     together = chat_prompt(talk(), log(said("やあ"), said("ね", who="Ben")))[0]
     assert "名前: " not in alone.content
     assert "名前: " in together.content
-    assert "みみ" in early.content
-    assert "関西弁で。" in early.content
-    assert "日本語" in early.content
 
 
 def test_the_language_of_the_prompt() -> None:

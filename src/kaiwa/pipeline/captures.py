@@ -202,10 +202,9 @@ class Captures:
     def _admit(self, talk: TalkId, user: User, capture: CaptureId) -> Iterator[_Live]:
         """Enter an upload, and end those it replaces."""
         for other in self._live:
-            if other.capture == capture:
-                other.end(_Stop.RECONNECTED)
-            elif (other.talk, other.user) == (talk, user.id):
-                other.end(_Stop.TAKEN_OVER)
+            if (other.talk, other.user) == (talk, user.id):  # nobody ends another's by its id
+                same = other.capture == capture
+                other.end(_Stop.RECONNECTED if same else _Stop.TAKEN_OVER)
         going_on = Counter(live.user for live in self._live if live.stop is None)
         if going_on[user.id] >= self._per_user:
             raise TooManyStreams(f"you have {self._per_user} uploads going on already")

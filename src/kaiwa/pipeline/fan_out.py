@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,7 +62,8 @@ class FanOut:
         reader = _Reader(self._log, talk, after)
         await self._wakeups.listen(talk, reader.on_payload)
         try:
-            yield reader.items()
+            async with aclosing(reader.items()) as items:
+                yield items
         finally:
             await self._wakeups.unlisten(talk, reader.on_payload)
 
@@ -81,21 +82,20 @@ class _Reader:
         except asyncio.QueueFull:
             self._overflowed = True
 
-    async def items(self) -> AsyncIterator[Item]:
-        head = await self._log.head(self._talk)
-        if self._cursor > head:
-            self._cursor = head  # a cursor from the future would hide what comes next
-        async for recorded in self._rows():
-            yield recorded
-        yield Ready(self._cursor)
+    async def items(self) -> AsyncGenerator[Item, None]:
         while True:
             try:
-                payload = await asyncio.wait_for(self._payloads.get(), SLOW_TIMER_S)
-            except TimeoutError:
-                payload = ""
-            if self._overflowed:
-                raise TooSlow("this reader is too slow; resume from the last event")
-            values = _parse(payload)
+                head = await self._log.head(self._talk)
+                self._cursor = min(self._cursor, head)  # one from the future would hide what comes
+                async for recorded in self._rows():
+                    yield recorded
+                break
+            except DatabaseDown:
+                log.info("fan_out_waits_for_database", talk=self._talk)
+            await self._next_payload()
+        yield Ready(self._cursor)
+        while True:
+            values = _parse(await self._next_payload())
             item = self._next(values)
             if item is not None:
                 yield item
@@ -107,6 +107,17 @@ class _Reader:
                     yield recorded
             except DatabaseDown:
                 log.info("fan_out_waits_for_database", talk=self._talk)
+
+    async def _next_payload(self) -> str:
+        """What came, or "" when nothing did for a while. Raises TooSlow."""
+        try:
+            async with asyncio.timeout(SLOW_TIMER_S):  # wait_for may swallow a cancellation
+                payload = await self._payloads.get()
+        except TimeoutError:
+            payload = ""
+        if self._overflowed:
+            raise TooSlow("this reader is too slow; resume from the last event")
+        return payload
 
     async def _rows(self) -> AsyncIterator[Recorded]:
         while True:

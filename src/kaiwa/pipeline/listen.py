@@ -29,8 +29,9 @@ from kaiwa.domain.events import (
 )
 from kaiwa.domain.ids import EventId, UtteranceId, utterance_id
 from kaiwa.domain.speech import Transcript
-from kaiwa.domain.talk import Talk, User
-from kaiwa.errors import DatabaseDown
+from kaiwa.domain.talk import Role, Talk, User
+from kaiwa.domain.text import storable
+from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
 from kaiwa.pipeline.tasks import one_error
 from kaiwa.policy.agreement import Agreement
 from kaiwa.policy.endpointing import (
@@ -201,8 +202,9 @@ class Listening:
         ended = segment.ended
         if ended is None or ended.end <= segment.start:
             return  # left open, for the resume
-        if transcript is not None and transcript.text:
-            await self._store(segment, ended, name, transcript)
+        text = "" if transcript is None else storable(transcript.text)
+        if transcript is not None and text:
+            await self._store(segment, ended, name, replace(transcript, text=text))
             return
         if agreement.hypothesis.revision:
             await self._tell(UtteranceWithdrawn(utterance_id=name))
@@ -217,22 +219,23 @@ class Listening:
     ) -> Transcript | None:
         """Show hypotheses while the segment lasts; returns its text. The final is begun at the
         first silence, and holds if the silence lasts. None for a segment left open."""
-        eager: Transcript | None = None
+        eager = False
         shown = segment.start
         while True:
             await segment.changed.wait()
             segment.changed.clear()
             if segment.pieces:
-                eager = None
+                eager = False
             for piece in segment.pieces:
                 session.feed(piece)
             segment.pieces.clear()
             if segment.ended is not None:
                 if segment.ended.end <= segment.start:
                     return None
-                return eager or await session.final(last=True)
-            if segment.paused:
-                eager = eager or await session.final(last=False)
+                return await session.final(last=True)  # shares an eager one that covers all
+            if segment.paused and not eager:
+                eager = True
+                await session.final(last=False)
             elif segment.fed - shown >= PARTIAL_STEP:
                 shown = segment.fed
                 text = await session.partial()
@@ -243,7 +246,7 @@ class Listening:
         self, segment: _Segment, agreement: Agreement, text: str, name: UtteranceId
     ) -> None:
         before = agreement.hypothesis
-        hypothesis = agreement.update(text)
+        hypothesis = agreement.update(storable(text))
         if hypothesis == before:
             return
         await self._tell(
@@ -284,7 +287,12 @@ class Listening:
         self.utterances.append(event)
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
         if self._is_live():
-            await self._ears.on_utterance(self._talk, event)
+            try:
+                await self._ears.on_utterance(self._talk, event)
+            except (
+                KaiwaError
+            ) as error:  # it is stored; that nobody answers must not end the capture
+                log.warning("utterance_not_answered", talk=self._talk.id, error=error.code)
 
     async def _settle(self, offset: int) -> None:
         """Move the durable offset through silence."""
@@ -299,16 +307,22 @@ class Listening:
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
 
     async def _settings(self) -> Talk:
-        """The talk as it is set now; as it was, while the database is away."""
+        """The talk as it is set now; as it was, while the database is away.
+
+        Raises NotFound and Forbidden for somebody who may not speak here any more.
+        """
         try:
-            return await self._ears.talks.settings(self._talk.id)
+            talk = await self._ears.talks.get(self._talk.id, self._user.id)
         except DatabaseDown:
             return self._talk
+        if talk.role is Role.LISTENER:
+            raise Forbidden("you may only listen here now")
+        return talk
 
     async def _tell(self, event: Ephemeral) -> None:
         try:
             await self._ears.event_log.tell(self._talk.id, event)
-        except DatabaseDown:
+        except (DatabaseDown, TooMuch):
             log.info("ephemeral_event_dropped", talk=self._talk.id, type=event.type)
 
     def _talk_ms(self, sample: int) -> int:

@@ -28,6 +28,7 @@ from kaiwa.domain.events import (
 )
 from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
+from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
 from kaiwa.pipeline.tasks import contained, one_error
 from kaiwa.pipeline.voices import VoiceBook
@@ -42,6 +43,7 @@ from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
+DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
 CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
 FINISH_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # while the database is away
 Status = Literal["complete", "interrupted", "failed"]
@@ -60,12 +62,14 @@ class _Reply:
     timing: dict[str, int] = field(default_factory=dict)
     error: KaiwaError | None = None
     making: asyncio.Task[None] | None = None
+    stopped: bool = False
 
     def mark(self, stage: str) -> None:
         """Note when a stage was first reached, in milliseconds since the reply was asked for."""
         self.timing.setdefault(stage, round((time.monotonic() - self.asked) * 1000))
 
     def stop(self) -> None:
+        self.stopped = True  # also before it is being made
         if self.making is not None:
             self.making.cancel()
 
@@ -142,16 +146,19 @@ class Responder:
         Also for a reply that is finished and only still playing.
         """
         mine = self._replies.get(reply)
+        if mine is not None and mine.talk.id != talk:
+            raise NotFound("there is no such reply here")
+        going_on = mine is not None or await self._log.reply_going_on(talk) == reply
         if mine is not None:
             mine.stop()
-        else:
+        elif going_on:
             await self._log.tell(talk, ReplyStopping(reply_id=reply))
         if heard is None:
             return
         clauses = await self._log.clauses(talk, reply)
         clause, ms = heard
         text = heard_text(clauses, clause, ms)
-        if mine is None and text == joined(clauses):
+        if not going_on and text == joined(clauses):
             return  # nothing was cut
         cut = ReplyCut(reply_id=reply, by=by, clause=clause, ms=ms, heard_text=text)
         await self._log.append(talk, cut, event_id=EventId(f"cut-{reply}"))
@@ -195,18 +202,17 @@ class Responder:
                 reply.stop()
 
         talk = reply.talk.id
-        await self._wakeups.listen(talk, on_payload)
         try:
-            reply.making = self._tasks.create_task(self._make(reply))
-            await asyncio.wait([reply.making])
-            status: Status = "complete"
-            if reply.making.cancelled():
-                status = "interrupted"
-            elif reply.error is not None:
-                status = "failed"
-            await self._finish(reply, status)
+            await self._wakeups.listen(talk, on_payload)
+            try:
+                reply.making = self._tasks.create_task(self._make(reply))
+                if reply.stopped:
+                    reply.making.cancel()
+                await asyncio.wait([reply.making])
+                await self._finish(reply, _status(reply, reply.making))
+            finally:
+                await self._wakeups.unlisten(talk, on_payload)
         finally:
-            await self._wakeups.unlisten(talk, on_payload)
             del self._replies[reply.reply_id]
 
     async def _finish(self, reply: _Reply, status: Status) -> None:
@@ -261,11 +267,10 @@ class Responder:
         splitter = ClauseSplitter()
         messages = chat_prompt(talk, await self._history(talk.id))
         async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
-            async for piece in pieces:
+            async for raw in pieces:
+                piece = storable(raw)
                 reply.mark("first_token")
-                delta = ReplyDelta(reply_id=reply.reply_id, offset=len(reply.text), text=piece)
-                reply.text += piece
-                await self._log.tell(talk.id, delta)
+                await self._show(reply, piece)
                 for clause in splitter.feed(piece):
                     reply.mark("first_clause")
                     await clauses.put(clause)
@@ -273,6 +278,17 @@ class Responder:
             reply.mark("first_clause")
             await clauses.put(clause)
         await clauses.put(None)
+
+    async def _show(self, reply: _Reply, piece: str) -> None:
+        """Add to the text, and tell the readers; one who misses it waits for the clause."""
+        for start in range(0, len(piece), DELTA_CHARACTERS):
+            part = piece[start : start + DELTA_CHARACTERS]
+            delta = ReplyDelta(reply_id=reply.reply_id, offset=len(reply.text), text=part)
+            reply.text += part
+            try:
+                await self._log.tell(reply.talk.id, delta)
+            except DatabaseDown:
+                log.info("ephemeral_event_dropped", talk=reply.talk.id, type=delta.type)
 
     async def _speak(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
         """Clause by clause: sound first, then the event that tells of it."""
@@ -326,6 +342,16 @@ class Responder:
             events += page
 
 
+def _status(reply: _Reply, making: asyncio.Task[None]) -> Status:
+    if making.cancelled():
+        return "interrupted"
+    return "complete" if reply.error is None else "failed"
+
+
 def _asks_to_stop(payload: str, reply: ReplyId) -> bool:
-    values: dict[str, Any] = json.loads(payload)
-    return bool(values.get("type") == "reply.stopping" and values.get("reply_id") == reply)
+    try:
+        values = json.loads(payload)
+    except ValueError:  # somebody else's NOTIFY
+        return False
+    asked = isinstance(values, dict) and values.get("type") == "reply.stopping"
+    return bool(asked and values.get("reply_id") == reply)

@@ -41,7 +41,8 @@ def _plain(text: str) -> str:
 def _srt(talk: Talk, events: Sequence[Recorded]) -> str:
     cues = enumerate(_cues(talk, events), start=1)
     return "".join(
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{line.name}: {line.text}\n\n"
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n"
+        f"{_unbroken(line.name)}: {_unbroken(line.text)}\n\n"
         for number, (line, start, end) in cues
     )
 
@@ -55,8 +56,13 @@ def _vtt(talk: Talk, events: Sequence[Recorded]) -> str:
     return f"WEBVTT\n\n{cues}"
 
 
+def _unbroken(text: str) -> str:
+    """In one line: an empty one would end the cue."""
+    return " ".join(text.split())
+
+
 def _cue_text(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _unbroken(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cues(talk: Talk, events: Sequence[Recorded]) -> list[tuple[Line, int, int]]:

@@ -62,9 +62,6 @@ class Talks(Protocol):
 
     async def get(self, talk: TalkId, user: UserId) -> Talk: ...
 
-    async def settings(self, talk: TalkId) -> Talk:
-        """For the server's own use, whoever asks: the role in it is the owner's."""
-
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk: ...
 
     async def delete(self, talk: TalkId, user: UserId) -> None:

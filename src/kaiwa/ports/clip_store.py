@@ -19,7 +19,8 @@ class Clip:
 
 class ClipStore(Protocol):
     async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
-        """Store the sound (as Ogg Opus); it belongs to one talk."""
+        """Store the sound (as Ogg Opus); it belongs to one talk. Raises NotFound when that
+        was deleted."""
 
     async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
         """Raises NotFound, also for a clip of another talk."""

@@ -62,11 +62,15 @@ class EventLog(Protocol):
 
         With an `event_id` that is there already, nothing is written and the stored event is
         returned: a COMMIT whose answer was lost can be sent again. Raises NotFound (no such talk),
-        TakenOver (`advance` of a capture that another connection has taken).
+        TakenOver (`advance` of a capture that another connection has taken; a clause or the end of
+        a reply that another process has closed).
         """
 
     async def move(self, advance: Advance) -> Capture:
-        """Move a durable offset without an event. Raises TakenOver."""
+        """Move a durable offset without an event; the same move again changes nothing.
+
+        Raises TakenOver.
+        """
 
     async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
         """Events with seq > after, in order."""
@@ -78,7 +82,10 @@ class EventLog(Protocol):
         """Send an ephemeral event to every reader; a reader that is away misses it."""
 
     async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
-        """Make or resume a capture, with a new epoch. Raises Conflict when it is another's."""
+        """Make or resume a capture, with a new epoch.
+
+        Raises NotFound (no such talk), Conflict when it is another's.
+        """
 
     async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
         """Raises NotFound."""

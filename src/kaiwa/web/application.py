@@ -24,6 +24,8 @@ from kaiwa.web.sound import error_values
 
 STATIC: Final = Path(__file__).with_name("static")
 PART_TIMEOUT_S: Final = 5.0
+MAX_BODY: Final = 256 * 1024
+"""Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -95,7 +97,8 @@ async def _state(services: Services, part: str) -> str:
 
 
 class _Everywhere:
-    """Checks the Host, adds the security headers; pure ASGI, so that streams stay streams."""
+    """Checks the Host, adds the security headers, limits what is read at once; pure ASGI, so that
+    streams stay streams."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
@@ -123,7 +126,23 @@ class _Everywhere:
             else:
                 await _answer(error)(scope, receive, send_with_headers)
             return
+        if scope["type"] == "http" and not scope["path"].endswith("/stream"):
+            receive = _limited(receive)
         await self._app(scope, receive, send_with_headers)
+
+
+def _limited(receive: Receive) -> Receive:
+    received = 0
+
+    async def receive_so_much() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_BODY:
+            raise HTTPException(413, f"a request has at most {MAX_BODY // 1024} KiB")
+        return message
+
+    return receive_so_much
 
 
 def _answer(error: KaiwaError) -> JSONResponse:
@@ -148,7 +167,8 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_much"}
+    code = codes.get(error.status_code, "bad_request")
     return _plain_error(error.status_code, code, str(error.detail))
 
 

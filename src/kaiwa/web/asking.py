@@ -29,8 +29,10 @@ def signed_in(connection: HTTPConnection) -> User:
     cookie = connection.cookies.get(services.site.cookie_name)
     if cookie is None:
         raise NotSignedIn("sign in first")
-    method = connection.scope.get("method", "GET")
-    services.site.check_origin(method, connection.headers)
+    if connection.scope["type"] == "websocket":
+        services.site.check_websocket_origin(connection.headers)
+    else:
+        services.site.check_origin(connection.scope["method"], connection.headers)
     return services.tokens.read(cookie)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from kaiwa.domain.events import MemberLeft, Presence, Recorded, TalkDeleted, encode, encode_recorded
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Role, User
-from kaiwa.errors import BadRequest, KaiwaError
+from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.pipeline.fan_out import Item, Ready, TooSlow
 from kaiwa.pipeline.tasks import one_error
 from kaiwa.web.asking import Asker, Asking, Readable, open_talk
@@ -26,6 +27,7 @@ HEARTBEAT_S: Final = 15.0
 MAX_TALKS: Final = 100
 SENDING: Final = 64  # messages on their way to the socket; behind them readers wait, then overflow
 RETRY_MS: Final = 1_000
+STALLED_S: Final = 20.0  # a browser that takes nothing for so long is cut off, and resumes
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "the talk's events"}
@@ -40,7 +42,7 @@ async def stream_talk(
     after: Annotated[int, Query(ge=0)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
-    if last_event_id is not None and last_event_id.isdecimal():
+    if last_event_id is not None and _is_seq(last_event_id):
         after = int(last_event_id)
     return EventStream(services, user, {talk.id: after}, with_ids=True)
 
@@ -53,7 +55,7 @@ async def stream_talks(
     cursors: dict[TalkId, int] = {}
     for part in after.split(","):
         talk, _, seq = part.partition(":")
-        if not seq.isdecimal() or len(seq) > 18:
+        if not _is_seq(seq):
             raise BadRequest("after is TALK:SEQ, several joined by commas")
         cursors[TalkId(talk)] = int(seq)
     if len(cursors) > MAX_TALKS:
@@ -78,35 +80,38 @@ class EventStream(Response):
         self._user = user
         self._cursors = cursors
         self._with_ids = with_ids
-        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)
+        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)  # None: the end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await _chunk(send, f"retry: {RETRY_MS}\n\n".encode())
         async with asyncio.TaskGroup() as tasks:
-            readers = [
-                tasks.create_task(self._read(talk, after)) for talk, after in self._cursors.items()
+            sending = tasks.create_task(self._send_all(send))
+            others = [
+                tasks.create_task(self._end_on_disconnect(receive, sending)),
+                tasks.create_task(self._end_on_closing(sending)),
+                *(tasks.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
             ]
-            watchers = [
-                tasks.create_task(self._end_on_disconnect(receive)),
-                tasks.create_task(self._end_on_closing()),
-            ]
-            await self._send_all(send)
-            for task in (*readers, *watchers):
+            await asyncio.wait([sending])
+            for task in others:
                 task.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with contextlib.suppress(OSError):  # it may be gone, or not reading
+            async with asyncio.timeout(STALLED_S):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
         while True:
             try:
-                message = await asyncio.wait_for(self._messages.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):  # wait_for may swallow a cancellation
+                    message = await self._messages.get()
             except TimeoutError:
                 message = b": still here\n\n"
             if message is None:
                 return
             try:
-                await _chunk(send, message)
-            except OSError:
+                async with asyncio.timeout(STALLED_S):
+                    await _chunk(send, message)
+            except OSError:  # gone, or (a TimeoutError) not reading
                 return
 
     async def _read(self, talk: TalkId, after: int) -> None:
@@ -118,7 +123,7 @@ class EventStream(Response):
                     try:
                         async for item in items:
                             await self._messages.put(self._message(talk, item))
-                            if self._ends(item):
+                            if await self._ends(talk, item):
                                 break
                     finally:
                         await self._tell(talk, "gone")
@@ -126,7 +131,7 @@ class EventStream(Response):
             pass  # cut off; the browser comes back with its cursor
         except KaiwaError as error:
             await self._messages.put(_encoded("error", {"error": error.code, "talk": talk}, None))
-        await self._end()
+        await self._messages.put(None)
 
     def _message(self, talk: TalkId, item: Item) -> bytes:
         match item:
@@ -138,12 +143,17 @@ class EventStream(Response):
             case _:
                 return _encoded(item.type, {**encode(item), "talk": talk}, None)
 
-    def _ends(self, item: Item) -> bool:
+    async def _ends(self, talk: TalkId, item: Item) -> bool:
+        """Whether the talk, or this user's part in it, is over; one may have come back since."""
         if not isinstance(item, Recorded):
             return False
         event = item.event
-        left = isinstance(event, MemberLeft) and event.participant == self._user.id
-        return left or isinstance(event, TalkDeleted)
+        if isinstance(event, MemberLeft) and event.participant == self._user.id:
+            try:
+                await self._services.talks.get(talk, self._user.id)
+            except NotFound:
+                return True
+        return isinstance(event, TalkDeleted)
 
     async def _tell(self, talk: TalkId, state: str) -> None:
         presence = Presence.model_validate(
@@ -154,17 +164,18 @@ class EventStream(Response):
         except KaiwaError:
             return  # presence is a courtesy
 
-    async def _end_on_disconnect(self, receive: Receive) -> None:
+    async def _end_on_disconnect(self, receive: Receive, sending: asyncio.Task[None]) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        await self._end()
+        sending.cancel()
 
-    async def _end_on_closing(self) -> None:
+    async def _end_on_closing(self, sending: asyncio.Task[None]) -> None:
         await self._services.closing.wait()
-        await self._end()
+        sending.cancel()  # a queue would make it wait for a browser that does not read
 
-    async def _end(self) -> None:
-        await self._messages.put(None)
+
+def _is_seq(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 18  # a bigint has 19
 
 
 def _encoded(kind: str, values: dict[str, Any], seq: int | None) -> bytes:

@@ -115,7 +115,7 @@ class Site:
             raise Forbidden("this request does not come from this server's own page")
 
     def check_websocket_origin(self, headers: Mapping[str, str]) -> None:
-        """Browsers always send Origin; programs that sign in by bearer need not."""
+        """For cookie-signed WebSockets, which browsers open to anybody. Raises Forbidden."""
         if headers.get("origin") != self._origin(headers):
             raise Forbidden("this WebSocket does not come from this server's own page")
 

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
 from starlette.requests import ClientDisconnect
 
-from kaiwa.domain.audio import MEDIA_TYPES, Container, container_of
+from kaiwa.domain.audio import (
+    MAGIC_BYTES,
+    MEDIA_TYPES,
+    Container,
+    container_by_content,
+    container_of,
+)
 from kaiwa.domain.ids import CaptureId, is_client_id, new_id
 from kaiwa.domain.talk import Role
-from kaiwa.errors import BadRequest, Forbidden, KaiwaError, NotSignedIn, UnsupportedMedia
+from kaiwa.errors import (
+    BadRequest,
+    Forbidden,
+    KaiwaError,
+    NotSignedIn,
+    StreamStalled,
+    UnsupportedMedia,
+)
 from kaiwa.pipeline.captures import Heard
-from kaiwa.pipeline.ingest import BrokenOff
+from kaiwa.pipeline.ingest import SILENT_UPLOAD_S, BrokenOff
 from kaiwa.web.asking import Asker, Asking, Readable, Speakable, open_talk, services_of, signed_in
 
 router = APIRouter(tags=["sound"])
@@ -25,6 +39,13 @@ MAX_OFFSET: Final = 2**48
 _CLOSE_OK: Final = 1000
 _CLOSE_REFUSED: Final = 1008
 _CLOSE_FAILED: Final = 1011
+
+_UNNAMED: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+"""What programs say that were not told what they send; the last is curl's."""
+_WANTED: Final = (
+    "the Content-Type must be one of audio/webm, audio/ogg, audio/mp4, audio/wav, "
+    "or audio/L16;rate=16000;channels=1"
+)
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -49,9 +70,13 @@ async def upload(
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
 ) -> dict[str, Any]:
     """Sound as it is recorded; the answer comes when the body ends."""
-    heard = await services.captures.receive(
-        talk, user, _capture_id(capture), _container(content_type), offset, _body(request)
-    )
+    capture_id = _capture_id(capture)
+    body = _body(request)
+    if content_type.partition(";")[0].strip().lower() in _UNNAMED:
+        container, body = await _recognised(body)
+    else:
+        container = _container(content_type)
+    heard = await services.captures.receive(talk, user, capture_id, container, offset, body)
     return _result(heard)
 
 
@@ -77,8 +102,6 @@ async def upload_by_websocket(
     code = _CLOSE_OK
     try:
         services = services_of(socket)
-        if "authorization" not in socket.headers:
-            services.site.check_websocket_origin(socket.headers)
         user = signed_in(socket)
         talk = await open_talk(services, user, talk_id, Role.SPEAKER)
         heard = await services.captures.receive(
@@ -101,7 +124,7 @@ def error_values(error: KaiwaError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "retryable": error.retryable}
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def _body(request: Request) -> AsyncGenerator[bytes, None]:
     try:
         async for data in request.stream():
             if data:
@@ -110,7 +133,7 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         raise BrokenOff("the upload broke off") from error
 
 
-async def _messages(socket: WebSocket) -> AsyncIterator[bytes]:
+async def _messages(socket: WebSocket) -> AsyncGenerator[bytes, None]:
     while True:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
@@ -135,11 +158,33 @@ def _is_end(text: str) -> bool:
 def _container(content_type: str) -> Container:
     container = container_of(content_type)
     if container is None:
-        raise UnsupportedMedia(
-            "the Content-Type must be one of audio/webm, audio/ogg, audio/mp4, audio/wav, "
-            "or audio/L16;rate=16000;channels=1"
-        )
+        raise UnsupportedMedia(_WANTED)
     return container
+
+
+async def _recognised(
+    body: AsyncGenerator[bytes, None],
+) -> tuple[Container, AsyncGenerator[bytes, None]]:
+    """What an upload that names no type is, by how it begins; and the whole of it again."""
+    head = b""
+    try:
+        async with asyncio.timeout(SILENT_UPLOAD_S):
+            async for data in body:
+                head += data
+                if len(head) >= MAGIC_BYTES:
+                    break
+    except TimeoutError as error:
+        raise StreamStalled(f"no sound came for {SILENT_UPLOAD_S:.0f} s") from error
+    container = container_by_content(head)
+    if container is None:
+        raise UnsupportedMedia(_WANTED)
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield head
+        async for data in body:
+            yield data
+
+    return container, whole()
 
 
 def _capture_id(given: str) -> CaptureId:

@@ -2,7 +2,7 @@
 
 Whisper was trained on windows padded to 30 s, and an encoder pass over all of that padding is
 most of the cost of a short utterance. CTranslate2 takes any even number of mel frames, so the
-window here is the speech, a margin, and no more (DESIGN: recognition on a small machine).
+window here is the speech, a margin, and no more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What Whisper says when nobody spoke, and how to tell.
 
-Sums over text; no model, no sound. Thresholds from measurements with whisper-base (DESIGN,
-recognition on a small machine): looped Japanese has a mean log-probability of -0.1 to -0.3 and a
-compression ratio near 1.8, so the two tests everybody uses let it pass; its length does not.
+Sums over text; no model, no sound. The thresholds come from measurements with whisper-base: looped
+Japanese has a mean log-probability of -0.1 to -0.3 and a compression ratio near 1.8, so the two
+tests everybody uses let it pass; its length does not.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from kaiwa.domain.events import (
     Durable,
@@ -20,9 +21,11 @@ from kaiwa.domain.events import (
     encode_recorded,
 )
 from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
-from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver
+from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import Advance, Capture, ReplyClaim
+
+MAX_PAYLOAD_BYTES: Final = 7_900  # what PostgreSQL lets through
 
 
 @dataclass
@@ -47,6 +50,10 @@ class MemoryEventLog:
         """What `Talks.create` does in PostgreSQL."""
         self._talks[talk] = _Log()
 
+    def forget_talk(self, talk: TalkId) -> None:
+        """What `Talks.delete` does in PostgreSQL."""
+        del self._talks[talk]
+
     def orphan_replies(self) -> None:
         """Play an owner that died long ago."""
         for log in self._talks.values():
@@ -64,22 +71,29 @@ class MemoryEventLog:
         log = self._log(talk)
         if event_id is not None and event_id in log.by_id:
             return log.by_id[event_id]
-        if isinstance(event, ReplyFinished):
-            if log.reply is None or log.reply.reply_id != event.reply_id:
-                raise TakenOver("this reply was closed by another process")
-            log.reply = None
+        if isinstance(event, ReplyClause | ReplyFinished) and (
+            log.reply is None or log.reply.reply_id != event.reply_id
+        ):
+            raise TakenOver("this reply was closed by another process")
         if advance is not None:
             await self.move(advance)
+        if isinstance(event, ReplyFinished):
+            log.reply = None
         recorded = Recorded(seq=len(log.events) + 1, event=event)
         log.events.append(recorded)
         if event_id is not None:
             log.by_id[event_id] = recorded
-        self._wake(talk, json.dumps(encode_recorded(recorded)))
+        payload = json.dumps(encode_recorded(recorded), ensure_ascii=False)
+        if len(payload.encode()) > MAX_PAYLOAD_BYTES:
+            payload = json.dumps({"seq": recorded.seq})
+        self._wake(talk, payload)
         return recorded
 
     async def move(self, advance: Advance) -> Capture:
+        self._up()
         now = self._captures[advance.capture.id]
-        if (now.epoch, now.offset) != (advance.capture.epoch, advance.capture.offset):
+        expected = (advance.capture.offset, advance.offset)  # the latter: an answer was lost
+        if now.epoch != advance.capture.epoch or now.offset not in expected:
             raise TakenOver(f"a newer connection writes the capture {now.id}")
         moved = replace(now, offset=advance.offset, utterances=advance.utterances)
         self._captures[now.id] = moved
@@ -92,8 +106,11 @@ class MemoryEventLog:
         return len(self._log(talk).events)
 
     async def tell(self, talk: TalkId, event: Ephemeral) -> None:
-        self._log(talk)
-        self._wake(talk, json.dumps(encode(event)))
+        self._up()
+        payload = json.dumps(encode(event), ensure_ascii=False)
+        if len(payload.encode()) > MAX_PAYLOAD_BYTES:
+            raise TooMuch(f"a {event.type} event is too large to send")
+        self._wake(talk, payload)
 
     async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
         log = self._log(talk)
@@ -109,6 +126,7 @@ class MemoryEventLog:
         return opened
 
     async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
+        self._up()
         known = self._captures.get(capture)
         if known is None or known.talk != talk:
             raise NotFound("there is no such capture")

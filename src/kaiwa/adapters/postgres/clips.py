@@ -22,7 +22,9 @@ class PostgresClipStore:
         clip = ClipId(new_id())
         data = await asyncio.to_thread(opus.encode, speech)
         async with self._database.connection() as connection:
-            await queries.put_clip(connection, id=clip, talk=talk, voice=voice, opus=data)
+            stored = await queries.put_clip(connection, id=clip, talk=talk, voice=voice, opus=data)
+        if stored is None:
+            raise NotFound("there is no such talk")
         return clip
 
     async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:

@@ -1,4 +1,4 @@
-"""The pool, the named queries, and one place where a lost database becomes DatabaseDown."""
+"""The pool, the named queries, and one place that translates what asyncpg raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiosql
 import asyncpg
 
-from kaiwa.errors import DatabaseDown
+from kaiwa.errors import BadRequest, DatabaseDown
 
 POOL_SIZE = 10
 CONNECT_TIMEOUT_S = 5.0
@@ -21,11 +21,10 @@ _DOWN: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
+    asyncpg.OperatorInterventionError,  # shut down, starting, a query that was cancelled
+    asyncpg.InsufficientResourcesError,  # connections, memory, disk
+    asyncpg.TransactionRollbackError,
+    asyncpg.PostgresSystemError,
 )
 
 queries: Any = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
@@ -89,12 +88,15 @@ class Database:
 
 
 class _translated:
-    """Turns what asyncpg raises for a lost database into DatabaseDown."""
+    """Turns a lost database into DatabaseDown, and a value that no column holds, such as a NUL
+    character or a number beyond bigint, into BadRequest."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, asyncpg.DataError):
+            raise BadRequest("a character or a number in this cannot be stored") from error
         if isinstance(error, _DOWN):
             reason = type(error).__name__
             raise DatabaseDown(f"the database does not answer ({reason})") from error

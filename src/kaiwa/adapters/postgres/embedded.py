@@ -64,7 +64,7 @@ async def embedded_postgres(
     another process holds the folder, SetupError with PostgreSQL's own last words.
     """
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
-    lock = FileLock(data / "lock")
+    lock = FileLock(data / "lock", thread_local=False)  # acquired in a thread, released here
     try:
         await asyncio.to_thread(lock.acquire, timeout=patience_s)
     except Timeout as error:

@@ -73,6 +73,8 @@ class PostgresEventLog:
             row = await queries.open_capture(
                 connection, talk=talk, participant=participant, capture=capture
             )
+            if row is None:
+                _found(await queries.head(connection, talk=talk))
         if row is None:
             raise Conflict(f"the capture {capture} belongs to another talk or participant")
         return _capture(row)
@@ -174,10 +176,15 @@ async def append_in(
     )
     if advance is not None:
         await _advance(connection, advance)
-    if isinstance(event, ReplyFinished):
-        finished = await queries.finish_reply(connection, reply=event.reply_id)
-        if finished is None:
-            raise TakenOver("this reply was closed by another process")
+    match event:
+        case ReplyClause():
+            going_on = await queries.is_going_on(connection, talk=talk, reply=event.reply_id)
+        case ReplyFinished():
+            going_on = await queries.finish_reply(connection, reply=event.reply_id)
+        case _:
+            going_on = True
+    if not going_on:
+        raise TakenOver("this reply was closed by another process")
     hint = json.dumps({"seq": seq, **payload}, ensure_ascii=False)
     if len(hint.encode()) > MAX_NOTIFY_BYTES:
         hint = json.dumps({"seq": seq})

@@ -45,8 +45,9 @@ WHERE captures.talk_id = :talk AND captures.user_id = :participant
 RETURNING *;
 
 -- name: advance_capture(new_offset, utterances, capture, epoch, old_offset)^
+-- At the new offset already: the same move, whose answer was lost.
 UPDATE captures SET durable_offset = :new_offset, utterances = :utterances
-WHERE id = :capture AND epoch = :epoch AND durable_offset = :old_offset
+WHERE id = :capture AND epoch = :epoch AND durable_offset IN (:old_offset, :new_offset)
 RETURNING *;
 
 -- name: get_capture(capture, talk)^
@@ -72,6 +73,9 @@ WHERE owner = :owner AND id = ANY(:replies::text[]) AND NOT finished;
 
 -- name: finish_reply(reply)$
 UPDATE replies SET finished = true WHERE id = :reply AND NOT finished RETURNING id;
+
+-- name: is_going_on(talk, reply)$
+SELECT EXISTS (SELECT FROM replies WHERE id = :reply AND talk_id = :talk AND NOT finished);
 
 -- name: orphaned_replies(lease)
 SELECT id, talk_id FROM replies
@@ -143,9 +147,6 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: talk_itself(talk)^
-SELECT talks.*, 'owner' AS role FROM talks WHERE id = :talk AND deleted_at IS NULL;
-
 -- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, talk)!
 UPDATE talks SET
     title = :title, language = :language, agent_name = :agent_name, instructions = :instructions,
@@ -162,6 +163,9 @@ WHERE talk_id = :talk AND payload ->> 'type' <> 'talk.deleted';
 
 -- name: forget_clips(talk)!
 DELETE FROM clips WHERE talk_id = :talk;
+
+-- name: forget_replies(talk)!
+UPDATE replies SET finished = true WHERE talk_id = :talk AND NOT finished;
 
 -- name: members_of(talk)
 SELECT users.id, users.name, members.role FROM members JOIN users ON users.id = members.user_id
@@ -184,8 +188,11 @@ WHERE events.payload ->> 'type' IN ('utterance.final', 'utterance.edited', 'repl
 ORDER BY events.payload ->> 'at' DESC
 LIMIT :at_most;
 
--- name: put_clip(id, talk, voice, opus)!
-INSERT INTO clips (id, talk_id, voice, opus) VALUES (:id, :talk, :voice, :opus);
+-- name: put_clip(id, voice, opus, talk)$
+-- Waits for a deletion that is going on, and then stores nothing.
+INSERT INTO clips (id, talk_id, voice, opus)
+SELECT :id, id, :voice, :opus FROM talks WHERE id = :talk AND deleted_at IS NULL FOR SHARE
+RETURNING id;
 
 -- name: get_clip(id, talk)$
 SELECT opus FROM clips WHERE id = :id AND talk_id = :talk;

@@ -45,10 +45,6 @@ class PostgresTalks:
         async with self._database.connection() as connection:
             return await _talk_for(connection, talk, user)
 
-    async def settings(self, talk: TalkId) -> Talk:
-        async with self._database.connection() as connection:
-            return _talk(_found(await queries.talk_itself(connection, talk=talk)))
-
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
@@ -70,6 +66,7 @@ class PostgresTalks:
             await append_in(connection, talk, TalkDeleted(by=user))
             await queries.forget_events(connection, talk=talk)
             await queries.forget_clips(connection, talk=talk)
+            await queries.forget_replies(connection, talk=talk)
             await queries.forget_talk(connection, talk=talk)
 
     async def members(self, talk: TalkId) -> list[Member]:

@@ -55,14 +55,19 @@ class PostgresWakeups:
         async with self._lock:
             readers = self._readers.setdefault(talk, set())
             readers.add(on_payload)
-            if len(readers) == 1:
+            if len(readers) > 1:
+                return
+            try:
                 await self._try(lambda c: c.add_listener(channel(talk), self._dispatch))
+            except BaseException:
+                del self._readers[talk]  # nobody will unlisten
+                raise
 
     async def unlisten(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        self._readers.get(talk, set()).discard(on_payload)  # at once: what follows may be cancelled
         async with self._lock:
-            readers = self._readers.get(talk, set())
-            readers.discard(on_payload)
-            if not readers and self._readers.pop(talk, None) is not None:
+            if self._readers.get(talk) == set():
+                del self._readers[talk]
                 await self._try(lambda c: c.remove_listener(channel(talk), self._dispatch))
 
     def _dispatch(self, connection: object, pid: int, name: str, payload: object) -> None:
@@ -82,7 +87,8 @@ class PostgresWakeups:
     async def _keep(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._lost.wait(), PROOF_INTERVAL_S)
+                async with asyncio.timeout(PROOF_INTERVAL_S):
+                    await self._lost.wait()
             except TimeoutError:
                 async with self._lock:
                     await self._try(lambda c: c.execute("SELECT 1"))
@@ -107,7 +113,7 @@ class PostgresWakeups:
                 self._lost.clear()
                 log.info("listen_connection_back", attempts=attempt)
                 for readers in self._readers.values():
-                    for on_payload in readers:
+                    for on_payload in tuple(readers):
                         on_payload("")
                 return
 

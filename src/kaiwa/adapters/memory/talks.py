@@ -1,0 +1,109 @@
+"""Talks in this process's memory; for tests and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from kaiwa.adapters.memory.event_log import MemoryEventLog
+from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated, UtteranceFinal
+from kaiwa.domain.ids import TalkId, UserId, new_id
+from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
+from kaiwa.errors import Conflict, NotFound
+from kaiwa.ports.accounts import Found
+
+
+class MemoryTalks:
+    """`ports.accounts.Talks` over a MemoryEventLog; whom it may know is told by `add_user`."""
+
+    def __init__(self, event_log: MemoryEventLog) -> None:
+        self._log = event_log
+        self._talks: dict[TalkId, Talk] = {}
+        self._members: dict[TalkId, dict[UserId, Member]] = {}
+        self._users: dict[str, User] = {}
+        self._keys: dict[tuple[UserId, str], TalkId] = {}
+
+    def add_user(self, user: User) -> None:
+        """What `Accounts.register` does in PostgreSQL."""
+        self._users[user.name.lower()] = user
+
+    async def create(self, user: User, settings: TalkSettings, key: str | None) -> Talk:
+        if key is not None and (user.id, key) in self._keys:
+            return await self.get(self._keys[user.id, key], user.id)
+        talk = Talk(
+            **settings.model_dump(),
+            id=TalkId(new_id()),
+            created_at=datetime.now(UTC),
+            seq=0,
+            role=Role.OWNER,
+        )
+        self._log.add_talk(talk.id)
+        self._talks[talk.id] = talk
+        self._members[talk.id] = {}
+        if key is not None:
+            self._keys[user.id, key] = talk.id
+        await self._join(talk.id, user, Role.OWNER)
+        return await self.get(talk.id, user.id)
+
+    async def of(self, user: UserId) -> list[Talk]:
+        mine = [talk for talk, members in self._members.items() if user in members]
+        return [await self.get(talk, user) for talk in reversed(mine)]
+
+    async def get(self, talk: TalkId, user: UserId) -> Talk:
+        head = await self._log.head(talk)
+        member = self._members.get(talk, {}).get(user)
+        if member is None:
+            raise NotFound("there is no such talk, or it is not yours")
+        return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
+
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+        before = await self.get(talk, user)
+        changed = {n: v for n, v in changes.items() if v != str(getattr(before, n))}
+        if changed:
+            self._talks[talk] = Talk.model_validate(before.model_dump() | changed)
+            await self._log.append(talk, TalkUpdated(by=user, settings=changed))
+        return await self.get(talk, user)
+
+    async def delete(self, talk: TalkId, user: UserId) -> None:
+        await self._log.append(talk, TalkDeleted(by=user))
+        self._log.forget_talk(talk)
+        del self._talks[talk], self._members[talk]
+
+    async def members(self, talk: TalkId) -> list[Member]:
+        return list(self._members.get(talk, {}).values())
+
+    async def add_member(self, talk: TalkId, name: str, role: Role) -> Member:
+        user = self._users.get(name.lower())
+        if user is None:
+            raise NotFound(f"nobody here is called {name}")
+        if role is not Role.OWNER:
+            self._keep_an_owner(talk, user.id)
+        return await self._join(talk, user, role)
+
+    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+        self._keep_an_owner(talk, participant)
+        if self._members[talk].pop(participant, None) is None:
+            raise NotFound("there is no such talk, or it is not yours")
+        await self._log.append(talk, MemberLeft(participant=participant))
+
+    async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        found = []
+        for talk in await self.of(user):
+            for recorded in await self._log.read(talk.id, 0):
+                event = recorded.event
+                if isinstance(event, UtteranceFinal) and text in event.text:
+                    values = event.model_dump(mode="json")
+                    found.append(Found(talk.id, talk.title, recorded.seq, values))
+        return found[:limit]
+
+    async def _join(self, talk: TalkId, user: User, role: Role) -> Member:
+        member = Member(participant=user.id, name=user.name, role=role)
+        self._members[talk][user.id] = member
+        joined = MemberJoined(participant=user.id, name=user.name, role=role)
+        await self._log.append(talk, joined)
+        return member
+
+    def _keep_an_owner(self, talk: TalkId, leaving: UserId) -> None:
+        members = self._members.get(talk, {}).values()
+        if [m.participant for m in members if m.role is Role.OWNER] == [leaving]:
+            raise Conflict("a talk keeps at least one owner")

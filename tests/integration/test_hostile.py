@@ -1,0 +1,103 @@
+"""Input that no honest page sends gets a clear error, and everyone else goes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+
+from kaiwa.web.application import MAX_BODY
+from tests.integration.house import L16, Guest, House
+
+NUL = [
+    ("POST", "/talks", {"title": "a\x00b"}),
+    ("PATCH", "/talks/{talk}", {"instructions": "\x00"}),
+    ("POST", "/talks/{talk}/messages", {"text": "a\x00b"}),
+    ("POST", "/talks/{talk}/members", {"name": "\x00"}),
+    ("GET", "/talks/%00", None),
+    ("GET", "/talks/{talk}/clips/%00", None),
+    ("GET", "/search?q=%00", None),
+    ("GET", "/stream?after=%00:1", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), NUL)
+async def test_a_nul_is_the_senders_fault(
+    mari: Guest, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    talk = await mari.new_talk()
+    answer = await mari.http.request(method, path.format(talk=talk), json=body)
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["error"]["retryable"] is False
+
+
+@pytest.mark.parametrize("body", [r'{"text": "\ud800"}', "[" * 100_000, "{", "7", '{"text": 7}'])
+async def test_json_that_is_none_is_the_senders_fault(mari: Guest, body: str) -> None:
+    talk = await mari.new_talk()
+    answer = await mari.http.post(
+        f"/talks/{talk}/messages", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["error"]["code"] == "bad_request"
+
+
+async def test_a_key_that_cannot_be_written_is_the_senders_fault(mari: Guest) -> None:
+    answer = await mari.http.post(
+        "/talks", content=r'{"\ud800": "x"}', headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (400, 422), answer.text
+
+
+@pytest.mark.parametrize("after", [10**18, 10**19, 10**30, -1])
+async def test_a_cursor_may_be_any_number(mari: Guest, after: int) -> None:
+    talk = await mari.new_talk()
+    answer = await mari.http.get(f"/talks/{talk}/events", params={"after": after})
+    assert answer.status_code == (200 if 0 <= after < 2**63 else 422 if after < 0 else 400)
+    streams = await mari.http.get(f"/stream?after={talk}:{after}9")
+    assert streams.status_code == 400
+    headers = {"last-event-id": "9" * 5_000}
+    async with mari.http.stream("GET", f"/talks/{talk}/stream", headers=headers) as response:
+        assert response.status_code == 200
+
+
+async def test_giant_json_is_not_read_to_its_end(mari: Guest) -> None:
+    talk = await mari.new_talk()
+    answer = await mari.http.post(f"/talks/{talk}/messages", json={"text": "x" * MAX_BODY})
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "too_much"
+    said = await mari.http.post(f"/talks/{talk}/messages", json={"text": "はい"})
+    assert said.status_code == 201
+
+
+@pytest.mark.parametrize("authorization", [None, "Basic " + base64.b64encode(b"a:b").decode()])
+async def test_a_strange_page_does_not_speak_with_our_cookie(
+    home: House, mari: Guest, authorization: str | None
+) -> None:
+    """A page can make a browser send Basic, by a user in the WebSocket's address."""
+    talk = await mari.new_talk()
+    token = mari.http.headers["authorization"].removeprefix("Bearer ")
+    headers = {"cookie": f"{home.services.site.cookie_name}={token}"}
+    if authorization:
+        headers["authorization"] = authorization
+    url = home.url.replace("http", "ws", 1)
+    async with connect(
+        f"{url}/talks/{talk}/stream?type={L16}",
+        origin="https://evil.example",  # type: ignore[arg-type]
+        additional_headers=headers,
+    ) as socket:
+        error = json.loads(await socket.recv())
+    assert error["error"]["code"] == "forbidden"
+
+
+async def test_a_capture_of_another_talk_is_not_there(mari: Guest, ken: Guest) -> None:
+    mine, other = await mari.new_talk(), await mari.new_talk()
+    sound = b"\x00" * 32_000
+    for guest, talk, status in ((mari, mine, 200), (mari, other, 409)):
+        answer = await guest.http.post(
+            f"/talks/{talk}/stream?capture=capture-1", content=sound, headers={"content-type": L16}
+        )
+        assert answer.status_code == status
+    assert (await mari.http.head(f"/talks/{mine}/captures/capture-1")).status_code == 200
+    assert (await mari.http.head(f"/talks/{other}/captures/capture-1")).status_code == 404

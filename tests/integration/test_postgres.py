@@ -1,0 +1,243 @@
+"""PostgreSQL itself: lost connections, migrations, and the server in the data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from kaiwa.adapters.postgres.accounts import PostgresAccounts
+from kaiwa.adapters.postgres.clips import PostgresClipStore
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.embedded import embedded_postgres, shared_postgres
+from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.migrate import migrate
+from kaiwa.adapters.postgres.talks import PostgresTalks
+from kaiwa.adapters.postgres.wakeups import PostgresWakeups
+from kaiwa.domain.audio import Speech
+from kaiwa.domain.events import Recorded, TalkDeleted, UtteranceFinal
+from kaiwa.domain.ids import TalkId
+from kaiwa.domain.talk import Talk, TalkSettings, User
+from kaiwa.errors import AlreadyRunning, BadRequest, DatabaseDown, NotFound, SetupError
+from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from tests.sounds import tone
+
+LISTENERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND query ILIKE 'LISTEN%'
+"""
+
+
+@pytest.fixture
+async def mari(database: Database) -> User:
+    return await PostgresAccounts(database).register("まり", None)
+
+
+@pytest.fixture
+async def talk(database: Database, mari: User) -> Talk:
+    return await PostgresTalks(database).create(mari, TalkSettings(title="夜"), None)
+
+
+def said(text: str) -> UtteranceFinal:
+    return UtteranceFinal(
+        utterance_id=text,
+        participant="mari",
+        name="まり",
+        text=text,
+        language="ja",
+        started_ms=0,
+        ended_ms=1,
+    )
+
+
+async def kill_listeners(database: Database) -> None:
+    async with database.connection() as connection:
+        assert await connection.fetchval(LISTENERS)
+
+
+async def next_text(items: AsyncIterator[Item]) -> str:
+    while True:
+        item = await anext(items)
+        if isinstance(item, Recorded) and isinstance(item.event, UtteranceFinal):
+            return item.event.text
+
+
+async def test_a_killed_listener_reconnects_and_wakes_everybody(
+    database: Database, mari: User, talk: Talk
+) -> None:
+    second = await PostgresTalks(database).create(mari, TalkSettings(), None)
+    log = PostgresEventLog(database)
+    woken: dict[TalkId, asyncio.Queue[str]] = {t.id: asyncio.Queue() for t in (talk, second)}
+    async with PostgresWakeups.run(database.url) as wakeups:
+        for name, queue in woken.items():
+            await wakeups.listen(name, queue.put_nowait)
+        await kill_listeners(database)
+        for queue in woken.values():
+            assert await queue.get() == ""
+        for name, queue in woken.items():
+            recorded = await log.append(name, said("はい"))
+            assert f'"seq": {recorded.seq}' in await queue.get()
+
+
+async def test_readers_lose_nothing_when_the_listener_is_killed(
+    database: Database, talk: Talk
+) -> None:
+    log = PostgresEventLog(database)
+    async with (
+        PostgresWakeups.run(database.url) as wakeups,
+        FanOut(log, wakeups).subscribe(talk.id, 0) as items,
+    ):
+        while not isinstance(await anext(items), Ready):
+            pass
+        await log.append(talk.id, said("一"))
+        await kill_listeners(database)
+        for text in "二三":
+            await log.append(talk.id, said(text))
+        assert [await next_text(items) for _ in range(3)] == ["一", "二", "三"]
+        await log.append(talk.id, said("四"))
+        assert await next_text(items) == "四"
+
+
+async def test_a_reader_that_was_cancelled_leaves_no_listener(
+    database: Database, talk: Talk
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with PostgresWakeups.run(database.url) as wakeups:
+        late = asyncio.create_task(wakeups.listen(talk.id, lambda _: None))
+        asyncio.get_running_loop().call_soon(late.cancel)  # while LISTEN is on its way
+        with pytest.raises(asyncio.CancelledError):
+            await late
+        await wakeups.listen(talk.id, heard.put_nowait)
+        await PostgresEventLog(database).append(talk.id, said("はい"))
+        assert "はい" in await heard.get()
+        await wakeups.unlisten(talk.id, heard.put_nowait)
+        assert not wakeups._readers
+
+
+async def test_a_deleted_talk_keeps_its_numbers_and_nothing_that_was_said(
+    database: Database, mari: User, talk: Talk
+) -> None:
+    log, clips = PostgresEventLog(database), PostgresClipStore(database)
+    await log.append(talk.id, said("ひみつ"))
+    await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000))
+    await log.claim_reply(talk.id, cause="x", owner="a process that died", name="AI")
+    await PostgresTalks(database).delete(talk.id, mari.id)
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT seq, payload FROM events ORDER BY seq")
+        assert [row["seq"] for row in rows] == [1, 2, 3, 4]
+        assert [row["payload"] for row in rows[:3]] == [{}, {}, {}]
+        assert await connection.fetchval("SELECT count(*) FROM clips") == 0
+        assert await connection.fetchval("SELECT title FROM talks") == ""
+        assert await connection.fetchval("SELECT count(*) FROM replies WHERE NOT finished") == 0
+    last = await log.read(talk.id, 0)
+    assert [type(recorded.event) for recorded in last] == [TalkDeleted]
+    with pytest.raises(NotFound):
+        await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000))
+
+
+@pytest.mark.parametrize("wrong", ["a\x00b", "\ud800"], ids=["NUL", "surrogate"])
+async def test_what_no_column_holds_is_the_callers_fault(database: Database, wrong: str) -> None:
+    with pytest.raises(BadRequest):
+        await PostgresAccounts(database).credentials(wrong)
+
+
+async def test_a_cursor_beyond_bigint_is_the_callers_fault(database: Database, talk: Talk) -> None:
+    with pytest.raises(BadRequest):
+        await PostgresEventLog(database).read(talk.id, 10**30)
+
+
+async def test_a_killed_connection_is_a_database_that_is_down(database: Database) -> None:
+    with pytest.raises(DatabaseDown):
+        async with database.transaction() as connection:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    await database.answers()
+
+
+async def test_migrations_run_once(database_url: str) -> None:
+    await migrate(database_url)
+    await migrate(database_url)
+
+
+async def test_migrations_wait_for_each_other(postgres: str) -> None:
+    admin = await asyncpg.connect(postgres)
+    await admin.execute("CREATE DATABASE twice")
+    url = postgres.replace("/postgres?", "/twice?")
+    try:
+        both = [
+            await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATE, url)
+            for _ in range(2)
+        ]
+        assert [await process.wait() for process in both] == [0, 0]
+        async with Database.open(url) as database:
+            assert await PostgresAccounts(database).users() == []
+    finally:
+        await admin.execute("DROP DATABASE twice WITH (FORCE)")
+        await admin.close()
+
+
+async def test_a_database_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="DATABASE_URL"):
+        await migrate("nonsense")
+    with pytest.raises(DatabaseDown):
+        await migrate(f"postgresql://nobody@/nothing?host={tmp_path}")
+    with pytest.raises(DatabaseDown):
+        async with Database.open(f"postgresql://nobody@/nothing?host={tmp_path}"):
+            pass
+
+
+MIGRATE = """
+import asyncio, sys
+from kaiwa.adapters.postgres.migrate import migrate
+
+asyncio.run(migrate(sys.argv[1]))
+"""
+ENDLESS = """
+import asyncio, sys
+from pathlib import Path
+from kaiwa.adapters.postgres.embedded import embedded_postgres
+
+async def run():
+    async with embedded_postgres(Path(sys.argv[1])) as server:
+        print(server.url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(run())
+"""
+
+
+async def test_a_data_folder_has_one_server_which_commands_share_and_heirs_take_over(
+    tmp_path: Path,
+) -> None:
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ENDLESS, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert other.stdout is not None
+    url = (await other.stdout.readline()).decode().strip()
+    try:
+        with pytest.raises(AlreadyRunning, match="another kaiwa serve"):
+            async with embedded_postgres(tmp_path, patience_s=0):
+                pass
+        async with shared_postgres(tmp_path) as shared:
+            assert shared.url == url
+            await migrate(shared.url)
+        async with Database.open(url) as database:  # sharing did not stop it
+            mari = await PostgresAccounts(database).register("まり", None)
+    finally:
+        other.send_signal(signal.SIGKILL)
+        await other.wait()
+    async with embedded_postgres(tmp_path) as heir, Database.open(heir.url) as database:
+        assert await PostgresAccounts(database).users() == [mari]
+    with pytest.raises(DatabaseDown):
+        async with Database.open(url):
+            pass
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+    if os.geteuid() != 0:
+        assert (tmp_path / "postgres").stat().st_uid == os.getuid()
+    async with shared_postgres(tmp_path) as alone, Database.open(alone.url) as database:
+        assert await PostgresAccounts(database).users() == [mari]

@@ -1,0 +1,160 @@
+"""The command line is a contract: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jwt
+import pytest
+import structlog
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from kaiwa import __version__
+from kaiwa.cli import cli, main
+from kaiwa.models.catalogue import CATALOGUE
+
+COMMANDS = [
+    (),
+    ("serve",),
+    ("token",),
+    ("user",),
+    ("user", "list"),
+    ("user", "add"),
+    ("user", "password"),
+    ("models",),
+    ("models", "list"),
+    ("models", "pull"),
+    ("doctor",),
+]
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A machine without settings or weights."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("KAIWA_MODELS", str(tmp_path / "models"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    yield tmp_path
+    structlog.reset_defaults()  # `serve` made it write to a standard error that is closed by now
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit status of the whole program."""
+    monkeypatch.setattr(sys, "argv", ["kaiwa", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output and len(result.output.splitlines()) > 5
+
+
+def test_no_command_is_left_out_here() -> None:
+    def found(command: typer.core.TyperGroup, path: tuple[str, ...]) -> set[tuple[str, ...]]:
+        names = {path}
+        for name, inner in command.commands.items():
+            group = isinstance(inner, typer.core.TyperGroup)
+            names |= found(inner, (*path, name)) if group else {(*path, name)}  # type: ignore[arg-type]
+        return names
+
+    group = get_command(cli)
+    assert isinstance(group, typer.core.TyperGroup)
+    assert found(group, ()) == set(COMMANDS)
+
+
+def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_a_token_is_printed_and_nothing_else(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run(monkeypatch, "token", "--user", "まり") == 1
+    refused = capfd.readouterr()
+    assert refused.out == "" and "--create" in refused.err
+    assert run(monkeypatch, "token", "--user", "まり", "--create") == 0
+    printed = capfd.readouterr()
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", printed.out)
+    assert printed.err == ""
+    claims = jwt.decode(printed.out.strip(), options={"verify_signature": False})
+    assert claims["name"] == "まり"
+    assert run(monkeypatch, "token", "--user", "まり") == 0
+    assert run(monkeypatch, "user", "list") == 0
+    assert capfd.readouterr().out.splitlines()[-1] == "まり"
+
+
+def test_a_name_is_taken_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    runner = CliRunner()
+    assert runner.invoke(cli, ["user", "add", "Ken"], input="12345678\n").exit_code == 0
+    monkeypatch.setattr("kaiwa.cli._ask_password", lambda: "12345678")
+    assert run(monkeypatch, "user", "add", "ken") == 1
+    assert capsys.readouterr().err == "kaiwa: the name ken is taken\n"
+    assert run(monkeypatch, "user", "password", "nobody") == 1
+    assert capsys.readouterr().err == "kaiwa: nobody here is called nobody\n"
+    assert run(monkeypatch, "user", "password", "Ken") == 0
+
+
+ERRORS = [
+    (("serve", "--port", "70000"), "port"),
+    (("serve", "--cert", "nowhere.pem", "--key", "nowhere.pem"), "there is no file nowhere.pem"),
+    (("serve", "--host", "0.0.0.0"), "without TLS"),  # noqa: S104
+    (("serve", "--host", "::"), "--behind-proxy"),
+    (("serve", "--behind-proxy", "talk.example"), "https://host"),
+    (("serve", "--behind-proxy", "https://talk.example/kaiwa"), "https://host"),
+    (("models", "pull", "no-such-model"), "kaiwa has no model no-such-model"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "reason"), ERRORS)
+def test_an_error_is_one_line_and_status_1(
+    arguments: tuple[str, ...],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("kaiwa.cli._pull_needed", lambda settings: None)
+    assert run(monkeypatch, *arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+    assert reason in printed.err
+
+
+def test_a_database_that_cannot_be_used_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    for url in ("nonsense", f"postgresql://nobody@/nothing?host={nowhere}"):
+        monkeypatch.setenv("DATABASE_URL", url)
+        assert run(monkeypatch, "user", "list") == 1
+        printed = capsys.readouterr()
+        assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+
+
+def test_a_file_of_settings_that_is_broken_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    (nowhere / "kaiwa.toml").write_text("port = = 1")
+    assert run(monkeypatch, "models", "list") == 1
+    assert capsys.readouterr().err.startswith("kaiwa: kaiwa.toml cannot be read")
+
+
+def test_the_models_are_listed_with_their_licence() -> None:
+    result = CliRunner().invoke(cli, ["models", "list"])
+    assert result.exit_code == 0
+    for known in CATALOGUE:
+        assert known.name in result.output and known.licence in result.output

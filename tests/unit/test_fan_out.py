@@ -1,0 +1,230 @@
+"""Readers get every event once and in order, whatever becomes of the wake-ups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kaiwa.adapters.memory.event_log import MemoryEventLog
+from kaiwa.domain.events import Presence, Recorded, UtteranceFinal
+from kaiwa.domain.ids import TalkId
+from kaiwa.errors import NotFound
+from kaiwa.pipeline import fan_out
+from kaiwa.pipeline.fan_out import FanOut, Item, Ready, TooSlow
+
+TALK = TalkId("talk")
+
+
+class Log(MemoryEventLog):
+    """Its wake-ups can be lost, or made by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deaf = False
+        self.reads = 0
+        self.refused = asyncio.Event()
+        self.add_talk(TALK)
+
+    def send(self, payload: str) -> None:
+        for on_payload in tuple(self._readers[TALK]):
+            on_payload(payload)
+
+    @property
+    def listeners(self) -> int:
+        return len(self._readers[TALK])
+
+    async def say(self, text: str) -> None:
+        event = UtteranceFinal(
+            utterance_id=text,
+            participant="mari",
+            name="まり",
+            text=text,
+            language="ja",
+            started_ms=0,
+            ended_ms=1,
+        )
+        await self.append(TALK, event)
+
+    async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
+        self.reads += 1
+        return await super().read(talk, after, limit)
+
+    def _wake(self, talk: TalkId, payload: str) -> None:
+        if not self.deaf:
+            super()._wake(talk, payload)
+
+    def _up(self) -> None:
+        if self.down:
+            self.refused.set()
+        super()._up()
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+async def texts(items: AsyncIterator[Item], count: int) -> list[str]:
+    found: list[str] = []
+    while len(found) < count:
+        item = await anext(items)
+        if isinstance(item, Recorded) and isinstance(item.event, UtteranceFinal):
+            found.append(item.event.text)
+    return found
+
+
+async def until_ready(items: AsyncIterator[Item]) -> int:
+    while not isinstance(item := await anext(items), Ready):
+        pass
+    return item.seq
+
+
+async def test_the_backlog_then_ready_then_what_happens(log: Log) -> None:
+    await log.say("一")
+    await log.say("二")
+    async with FanOut(log, log).subscribe(TALK, after=1) as items:
+        assert await texts(items, 1) == ["二"]
+        assert await anext(items) == Ready(2)
+        reads = log.reads
+        await log.say("三")
+        await log.tell(TALK, Presence(participant="ken", name="Ken", state="here"))
+        assert await texts(items, 1) == ["三"]
+        presence = await anext(items)
+        assert isinstance(presence, Presence) and presence.name == "Ken"
+        assert log.reads == reads  # the payload was the very next event
+    assert log.listeners == 0
+
+
+async def test_a_long_backlog_is_read_in_pages(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fan_out, "PAGE", 2)
+    for text in "一二三四五":
+        await log.say(text)
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        assert await texts(items, 5) == list("一二三四五")
+        assert await until_ready(items) == 5
+
+
+async def test_an_event_during_the_backlog_comes_once(log: Log) -> None:
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await log.say("一")  # listening has begun, reading has not
+        assert await texts(items, 1) == ["一"]
+        assert await until_ready(items) == 1
+        await log.say("二")
+        assert await texts(items, 1) == ["二"]
+
+
+async def test_a_gap_is_read_from_the_rows(log: Log) -> None:
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        log.deaf = True
+        await log.say("一")
+        log.deaf = False
+        await log.say("二")
+        assert await texts(items, 2) == ["一", "二"]
+
+
+@pytest.mark.parametrize("hint", ['{"seq": 1}', ""])
+async def test_a_hint_or_a_reconnect_reads_the_rows(log: Log, hint: str) -> None:
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        log.deaf = True
+        await log.say("一")
+        log.send(hint)
+        assert await texts(items, 1) == ["一"]
+
+
+async def test_a_lost_wake_up_is_made_good_by_the_timer(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_out, "SLOW_TIMER_S", 0.01)
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        log.deaf = True
+        await log.say("一")
+        assert await texts(items, 1) == ["一"]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "no json",
+        "[1, 2]",
+        "null",
+        '{"type": "of another version"}',
+        '{"type": "utterance.final", "seq": 1}',
+        '{"seq": "one"}',
+        '{"type": "presence", "state": 7}',
+    ],
+)
+async def test_a_strangers_payload_is_no_event(log: Log, foreign: str) -> None:
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        log.send(foreign)
+        await log.say("一")
+        assert await texts(items, 1) == ["一"]
+
+
+async def test_who_does_not_keep_up_is_cut_off(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fan_out, "QUEUE_SIZE", 3)
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        for text in "一二三四":
+            await log.say(text)
+        with pytest.raises(TooSlow):
+            await texts(items, 4)
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        assert await texts(items, 4) == list("一二三四")
+
+
+async def test_a_slow_reader_slows_nobody_else(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fan_out, "QUEUE_SIZE", 2)
+    together = FanOut(log, log)
+    async with together.subscribe(TALK, 0) as slow, together.subscribe(TALK, 0) as quick:
+        await until_ready(slow)
+        await until_ready(quick)
+        for text in "一二三四":
+            await log.say(text)
+            assert await texts(quick, 1) == [text]
+        with pytest.raises(TooSlow):
+            await texts(slow, 1)
+
+
+async def test_a_database_that_goes_away_is_waited_for(log: Log) -> None:
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        await until_ready(items)
+        log.deaf = True
+        await log.say("一")
+        log.down = True
+        reading = asyncio.create_task(texts(items, 1))
+        log.send("")
+        await log.refused.wait()
+        log.down = False
+        log.send("")
+        assert await reading == ["一"]
+
+
+async def test_a_database_that_is_away_at_first_is_waited_for(log: Log) -> None:
+    await log.say("一")
+    log.down = True
+    async with FanOut(log, log).subscribe(TALK, after=0) as items:
+        reading = asyncio.create_task(texts(items, 1))
+        await log.refused.wait()
+        log.down = False
+        log.send("")
+        assert await reading == ["一"]
+
+
+async def test_no_such_talk(log: Log) -> None:
+    async with FanOut(log, log).subscribe(TalkId("nowhere"), after=0) as items:
+        with pytest.raises(NotFound):
+            await anext(items)
+
+
+async def test_a_cursor_from_the_future_is_the_newest(log: Log) -> None:
+    await log.say("一")
+    async with FanOut(log, log).subscribe(TALK, after=10**30) as items:
+        assert await until_ready(items) == 1
+        await log.say("二")
+        assert await texts(items, 1) == ["二"]

@@ -1,0 +1,280 @@
+"""From samples to utterances: what readers see, what is stored, and what is durable when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from kaiwa.adapters.memory.asr import FakeRecogniser, FakeSegment
+from kaiwa.domain.audio import Samples, ms_to_samples
+from kaiwa.domain.speech import Transcript
+from kaiwa.domain.talk import Role
+from kaiwa.errors import DatabaseDown, Forbidden, ModelDown, NotFound, RecogniserDown
+from kaiwa.pipeline import listen
+from kaiwa.pipeline.listen import Listening
+from tests.fakes.hearing import CAPTURE, KEN, MARI, Hearing
+from tests.sounds import silence, speech, tone
+
+THREE = speech(600, 900, 1_100, 900, 300, 900)
+TEXTS = ["今日はとてもいい", "今日はとてもいい天気です", "今日はとても"]
+
+
+class Script(FakeRecogniser):
+    """Says what it is told to, and notes what it is asked."""
+
+    def __init__(self, partial: str = "", eager: str = "", final: str = "") -> None:
+        super().__init__()
+        self.said = (partial, eager, final)
+        self.calls: list[str] = []
+        self.eager_asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def segment(
+        self, *, language: str | None, prompt: str = ""
+    ) -> AsyncIterator[ScriptSegment]:
+        yield ScriptSegment(self)
+
+
+class ScriptSegment(FakeSegment):
+    def __init__(self, script: Script) -> None:
+        super().__init__(script, "ja")
+        self._script = script
+
+    def feed(self, samples: Samples) -> None:
+        self._script.calls.append("feed")
+
+    async def partial(self) -> str | None:
+        return self._script.said[0] or None
+
+    async def final(self, *, last: bool = True) -> Transcript:
+        self._script.calls.append("final" if last else "eager")
+        if not last:
+            self._script.eager_asked.set()
+        return Transcript(self._script.said[2 if last else 1], "ja")
+
+
+@pytest.fixture
+async def hearing() -> Hearing:
+    return await Hearing().begin()
+
+
+@asynccontextmanager
+async def listening(hearing: Hearing, started_ms: int | None = None) -> AsyncIterator[Listening]:
+    capture = await hearing.log.open_capture(hearing.talk.id, MARI.id, CAPTURE)
+    if started_ms is not None:
+        capture = replace(capture, started_ms=started_ms)
+    async with Listening.open(hearing.ears, hearing.talk, MARI, capture) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("block", [100, 512, 7_777, len(THREE)])
+async def test_segments_become_utterances_in_order(hearing: Hearing, block: int) -> None:
+    async with listening(hearing, started_ms=1_000) as ear:
+        for start in range(0, len(THREE), block):
+            await ear.hear(THREE[start : start + block])
+        await ear.flush()
+    finals = await hearing.finals()
+    assert [final.text for final in finals] == TEXTS == [said.text for said in ear.utterances]
+    assert [final.utterance_id for final in finals] == [f"{CAPTURE}-{n}" for n in (1, 2, 3)]
+    assert [(f.participant, f.name, f.language) for f in finals] == [("mari", "まり", "ja")] * 3
+    times = [time for final in finals for time in (final.started_ms, final.ended_ms)]
+    assert times == sorted(times) and times[0] == 1_000
+    assert abs(finals[1].ended_ms - 3_600) < 64
+    assert await hearing.offset() > ms_to_samples(4_000)
+
+
+async def test_hypotheses_grow_and_end_in_the_final(hearing: Hearing) -> None:
+    shown = []
+    async with listening(hearing) as ear:
+        for _ in range(4):
+            await ear.hear(tone(500))
+            shown.append(await hearing.until("utterance.partial"))
+        await ear.hear(silence(900))
+        final = await hearing.until("utterance.final")
+    assert hearing.seen[0]["type"] == "speech.started"
+    assert [event["revision"] for event in shown] == [1, 2, 3, 4]
+    assert {event["utterance_id"] for event in shown} == {final["utterance_id"]}
+    stable = [event["stable"] for event in shown]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(stable))
+    assert stable[-1] and final["text"].startswith(stable[-1])
+
+
+async def test_the_final_is_begun_at_the_first_silence(hearing: Hearing) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい")
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 300))
+        await script.eager_asked.wait()
+        await ear.hear(silence(600))
+        await hearing.until("utterance.final")
+    assert script.calls[-2:] == ["eager", "final"]  # nothing was fed between: they share the work
+    assert script.calls.count("eager") == 1
+
+
+async def test_an_engine_that_ends_its_input_once_is_heard_to_its_last_word(
+    hearing: Hearing,
+) -> None:
+    hearing.recogniser = Script(eager="今日は", final="今日はいい天気")
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 900))
+        await ear.flush()
+    assert await hearing.texts() == ["今日はいい天気"]
+
+
+async def test_a_short_pause_is_inside_an_utterance(hearing: Hearing) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい、そうです")
+    async with listening(hearing) as ear:
+        for _ in range(2):
+            script.eager_asked.clear()
+            await ear.hear(speech(600, 300))
+            await script.eager_asked.wait()
+        await ear.hear(silence(600))
+        await ear.flush()
+    assert await hearing.texts() == ["はい、そうです"]
+    assert script.calls[-2:] == ["eager", "final"] and script.calls.count("eager") == 2
+
+
+async def test_what_turns_out_to_be_nothing_is_withdrawn(hearing: Hearing) -> None:
+    hearing.recogniser = Script(partial="ご視聴", final="")
+    async with listening(hearing) as ear:
+        await ear.hear(tone(600))
+        shown = await hearing.until("utterance.partial")
+        await ear.hear(silence(900))
+        withdrawn = await hearing.until("utterance.withdrawn")
+        await hearing.until("capture.durable")
+    assert withdrawn["utterance_id"] == shown["utterance_id"]
+    assert await hearing.finals() == []
+    assert await hearing.offset() >= ms_to_samples(600)
+
+
+async def test_the_durable_offset_is_never_inside_an_open_segment(hearing: Hearing) -> None:
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 900))
+        first = await hearing.until("capture.durable")
+        assert first["offset"] == await hearing.offset()
+        assert ms_to_samples(600) < first["offset"] < ms_to_samples(1_500)
+        await ear.hear(tone(7_000))
+        await hearing.until("utterance.partial")
+        assert await hearing.offset() == first["offset"]
+        await ear.leave_open()
+    assert await hearing.offset() == first["offset"]
+    assert await hearing.texts() == TEXTS[:1]
+
+
+async def test_silence_moves_the_durable_offset(hearing: Hearing) -> None:
+    async with listening(hearing) as ear:
+        for _ in range(12):
+            await ear.hear(silence(1_000))
+        durable = await hearing.until("capture.durable")
+        assert durable["offset"] >= listen.SETTLE_STEP
+    assert ms_to_samples(9_000) < await hearing.offset() <= ms_to_samples(11_700)
+    assert await hearing.finals() == []
+
+
+async def test_what_is_open_at_a_clean_end_is_stored(hearing: Hearing) -> None:
+    async with listening(hearing) as ear:
+        await ear.hear(tone(600))
+        await ear.flush()
+    assert await hearing.texts() == TEXTS[:1]
+
+
+async def test_a_database_that_is_away_for_a_moment_loses_nothing(
+    hearing: Hearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "DATABASE_RETRY_S", 0)
+    async with listening(hearing) as ear:
+        await ear.hear(tone(600))
+        await hearing.until("utterance.partial")
+        hearing.log.down = True
+        hearing.log.refused.clear()
+        await ear.hear(speech(0, 900, 1_100, 900))
+        await hearing.log.refused.wait()
+        hearing.log.down = False
+        await ear.flush()
+    assert await hearing.texts() == TEXTS[:2]
+
+
+async def test_a_database_that_stays_away_ends_the_capture(
+    hearing: Hearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "DATABASE_PATIENCE_S", -1)
+    with pytest.raises(DatabaseDown):
+        async with listening(hearing) as ear:
+            hearing.log.down = True
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+
+
+async def test_a_recogniser_that_fails_ends_the_capture_and_keeps_what_was_stored(
+    hearing: Hearing,
+) -> None:
+    with pytest.raises(RecogniserDown, match="gone"):
+        async with listening(hearing) as ear:
+            await ear.hear(speech(600, 900))
+            await hearing.until("utterance.final")
+            hearing.recogniser.down = "gone"
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+    assert await hearing.texts() == TEXTS[:1]
+    assert hearing.recogniser.open_segments == 0
+
+
+async def test_a_live_utterance_asks_for_an_answer_and_an_old_one_does_not(
+    hearing: Hearing,
+) -> None:
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 900))
+        await ear.flush()
+    assert [said.text for said in hearing.asked] == TEXTS[:1]
+    async with listening(hearing, started_ms=-60_000) as ear:
+        await ear.hear(speech(1_100, 900))
+        await ear.flush()
+    assert len(await hearing.finals()) == 2 and len(hearing.asked) == 1
+
+
+async def test_an_answer_that_cannot_be_asked_for_does_not_end_the_capture(
+    hearing: Hearing,
+) -> None:
+    def fail() -> None:
+        raise ModelDown("nobody answers")
+
+    hearing.on_asked = fail
+    async with listening(hearing) as ear:
+        await ear.hear(THREE)
+        await ear.flush()
+    assert await hearing.texts() == TEXTS
+
+
+async def test_who_is_removed_or_silenced_speaks_no_more(hearing: Hearing) -> None:
+    await hearing.talks.add_member(hearing.talk.id, KEN.name, Role.OWNER)
+    await hearing.talks.add_member(hearing.talk.id, MARI.name, Role.LISTENER)
+    with pytest.raises(Forbidden):
+        async with listening(hearing) as ear:
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+    await hearing.talks.remove_member(hearing.talk.id, MARI.id)
+    with pytest.raises(NotFound):
+        async with listening(hearing) as ear:
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+    assert await hearing.finals() == []
+
+
+async def test_a_deleted_talk_takes_no_more_words(hearing: Hearing) -> None:
+    with pytest.raises(NotFound):
+        async with listening(hearing) as ear:
+            await hearing.talks.delete(hearing.talk.id, MARI.id)
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+
+
+async def test_text_that_cannot_be_stored_is_cleaned(hearing: Hearing) -> None:
+    hearing.recogniser = Script(partial="は\x00い", final="は\x00い\ud800")
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 900))
+        await ear.flush()
+    assert await hearing.texts() == ["はい"]

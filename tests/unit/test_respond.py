@@ -1,0 +1,158 @@
+"""A reply ends as it should, also when it is stopped early or made by a model that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
+from kaiwa.domain.audio import Speech
+from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished
+from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
+from kaiwa.errors import NotFound
+from kaiwa.pipeline.respond import DELTA_CHARACTERS, Responder
+from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.ports.clip_store import Clip, ClipFormat
+from tests.fakes.hearing import MARI, Hearing
+
+
+class NoClips:
+    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
+        return ClipId(new_id())
+
+    async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
+        raise NotFound("there is no such clip")
+
+
+class SlowWakeups:
+    """Listening takes until `free` is set."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        self.free = asyncio.Event()
+        self._log = hearing.log
+
+    async def listen(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        await self.free.wait()
+        await self._log.listen(talk, on_payload)
+
+    async def unlisten(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+        await self._log.unlisten(talk, on_payload)
+
+
+@pytest.fixture
+async def hearing() -> Hearing:
+    return await Hearing().begin()
+
+
+@asynccontextmanager
+async def responding(
+    hearing: Hearing, *steps: Step, wakeups: Any = None
+) -> AsyncIterator[Responder]:
+    async with Responder.run(
+        event_log=hearing.log,
+        wakeups=wakeups or hearing.log,
+        clips=NoClips(),
+        model=ScriptedChatModel(steps),
+        voices=VoiceBook([]),
+        owner="me",
+    ) as responder:
+        yield responder
+
+
+async def ends(hearing: Hearing) -> list[tuple[str, str]]:
+    events = [recorded.event for recorded in await hearing.log.read(hearing.talk.id, 0)]
+    return [(e.status, e.text) for e in events if isinstance(e, ReplyFinished)]
+
+
+async def test_a_reply_that_is_stopped_before_it_has_begun_stays_stopped(hearing: Hearing) -> None:
+    wakeups = SlowWakeups(hearing)
+    async with responding(hearing, "はい。", wakeups=wakeups) as responder:
+        reply = await responder.ask(hearing.talk, "mari")
+        await responder.stop(hearing.talk.id, reply, MARI.id, None)
+        wakeups.free.set()
+        await hearing.until("reply.finished")
+    assert await ends(hearing) == [("interrupted", "")]
+
+
+async def test_the_end_of_the_process_interrupts_what_goes_on(hearing: Hearing) -> None:
+    async with responding(hearing, "はい、", Hold(asyncio.Event())) as responder:
+        await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.delta")
+    assert await ends(hearing) == [("interrupted", "はい、")]
+
+
+async def test_nobody_stops_the_reply_of_another_talk(hearing: Hearing) -> None:
+    mine = hearing.talk
+    go_on = asyncio.Event()
+    async with responding(hearing, "はい、", Hold(go_on), "そう。") as responder:
+        reply = await responder.ask(mine, "mari")
+        await hearing.until("reply.delta")
+        other = (await hearing.begin()).talk
+        with pytest.raises(NotFound):
+            await responder.stop(other.id, reply, MARI.id, (0, 0))
+        hearing.talk = mine
+        go_on.set()
+        await hearing.until("reply.finished")
+    assert await ends(hearing) == [("complete", "はい、そう。")]
+    assert all(not isinstance(r.event, ReplyCut) for r in await hearing.log.read(other.id, 0))
+
+
+@pytest.mark.parametrize("text", ["は\x00い。", "は\ud83dい。\ude00"])
+async def test_what_cannot_be_stored_is_dropped_and_the_server_goes_on(
+    hearing: Hearing, text: str
+) -> None:
+    async with responding(hearing, text) as responder:
+        for _ in range(2):
+            await responder.ask(hearing.talk, "mari")
+            await hearing.until("reply.finished")
+    assert await ends(hearing) == [("complete", "はい。")] * 2
+
+
+async def test_a_model_that_says_all_at_once_is_told_in_parts(hearing: Hearing) -> None:
+    whole = "長" * (DELTA_CHARACTERS * 2 + 300)
+    async with responding(hearing, whole) as responder:
+        await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.finished")
+    assert await ends(hearing) == [("complete", whole)]
+    deltas = [event for event in hearing.seen if event["type"] == "reply.delta"]
+    assert "".join(event["text"] for event in deltas) == whole
+    assert [event["offset"] for event in deltas] == [0, 1_000, 2_000]
+
+
+async def test_a_talk_that_is_deleted_ends_its_reply(hearing: Hearing) -> None:
+    go_on = asyncio.Event()
+    async with responding(hearing, "はい、", Hold(go_on), "そうです。" * 9) as responder:
+        await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.delta")
+        await hearing.talks.delete(hearing.talk.id, MARI.id)
+        go_on.set()
+
+
+async def test_a_strangers_payload_stops_nothing(hearing: Hearing) -> None:
+    go_on = asyncio.Event()
+    async with responding(hearing, "はい、", Hold(go_on), "そう。") as responder:
+        reply = await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.delta")
+        for payload in (f'"{reply}"', f'["{reply}"]', f'{{"type": "x", "reply_id": "{reply}"}}'):
+            hearing.log._wake(hearing.talk.id, payload)
+        go_on.set()
+        await hearing.until("reply.finished")
+    assert await ends(hearing) == [("complete", "はい、そう。")]
+
+
+async def test_a_reply_of_another_process_that_goes_on_is_cut_at_what_was_heard(
+    hearing: Hearing,
+) -> None:
+    claim = await hearing.log.claim_reply(hearing.talk.id, cause="x", owner="other", name="AI")
+    reply = ReplyId(claim.reply_id)
+    clause = ReplyClause(reply_id=reply, index=0, text="はい、", start=0, end=3, duration_ms=300)
+    await hearing.log.append(hearing.talk.id, clause)
+    async with responding(hearing) as responder:
+        await responder.stop(hearing.talk.id, reply, MARI.id, (0, 300))
+    await hearing.until("reply.stopping")
+    cut = await hearing.until("reply.cut")
+    assert cut["heard_text"] == "はい、"  # what it makes after this clause was not heard

@@ -1,0 +1,179 @@
+"""Passwords, tokens, and which pages may ask."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import jwt
+import pytest
+
+from kaiwa.domain.ids import UserId
+from kaiwa.domain.talk import User
+from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
+from kaiwa.web.security import (
+    MAX_PASSWORD,
+    TOKEN_LIFETIME_S,
+    Site,
+    Tokens,
+    hash_password,
+    login_code_digest,
+    new_login_code,
+    password_matches,
+)
+
+MARI = User(id=UserId("mari"), name="まり")
+KEY = b"k" * 32
+PLAIN = Site(8600, secure=False)
+SECURE = Site(8600, secure=True)
+PROXIED = Site(8600, secure=False, proxy_origin="https://talk.example")
+
+
+def test_a_password_matches_itself_and_nothing_else() -> None:
+    kept = hash_password("正しい合言葉です")
+    assert kept.startswith("$argon2id$") and "合言葉" not in kept
+    assert kept != hash_password("正しい合言葉です")
+    assert password_matches(kept, "正しい合言葉です")
+    assert not password_matches(kept, "正しい合言葉です ")
+
+
+@pytest.mark.parametrize("known", [None, "", "no hash at all"])
+def test_where_there_is_no_password_none_matches(known: str | None) -> None:
+    assert not password_matches(known, "anything")
+    assert not password_matches(known, "")
+
+
+@pytest.mark.parametrize("password", ["1234567", "x" * (MAX_PASSWORD + 1)])
+def test_a_password_has_a_length(password: str) -> None:
+    with pytest.raises(BadRequest, match="8 to 256"):
+        hash_password(password)
+
+
+def test_a_login_code_is_kept_as_its_digest_alone() -> None:
+    code = new_login_code()
+    assert code != new_login_code() and len(code) >= 43
+    assert code.encode() not in login_code_digest(code)
+    assert login_code_digest(code) == login_code_digest(code)
+
+
+def test_a_token_says_who_it_is() -> None:
+    tokens = Tokens(KEY)
+    assert tokens.read(tokens.issue(MARI)) == MARI
+
+
+def claims(**changes: object) -> dict[str, object]:
+    given = {"sub": "mari", "name": "まり", "exp": int(time.time()) + 60, **changes}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "a.b.c",
+        Tokens(b"another key" * 3).issue(MARI),
+        jwt.encode(claims(exp=int(time.time()) - 1), KEY, "HS256"),
+        jwt.encode(claims(exp=None), KEY, "HS256"),
+        jwt.encode(claims(sub=None), KEY, "HS256"),
+        jwt.encode(claims(name=None), KEY, "HS256"),
+        jwt.encode(claims(), KEY * 2, "HS512"),
+        jwt.encode(claims(), "", "none"),
+        Tokens(KEY).issue(MARI)[:-4] + "AAAA",
+    ],
+    ids=[
+        *("empty", "no token", "garbage", "another key", "too old", "endless"),
+        *("nobody", "nameless", "another algorithm", "no algorithm", "changed"),
+    ],
+)
+def test_a_token_that_is_not_ours_signs_nobody_in(token: str) -> None:
+    with pytest.raises(NotSignedIn):
+        Tokens(KEY).read(token)
+
+
+def test_a_token_ends() -> None:
+    values = jwt.decode(Tokens(KEY).issue(MARI), KEY, ["HS256"])
+    assert values["exp"] - values["iat"] == TOKEN_LIFETIME_S
+
+
+@pytest.mark.parametrize(
+    ("site", "name", "secure"),
+    [
+        (PLAIN, "kaiwa-8600", False),
+        (SECURE, "__Host-kaiwa-8600", True),
+        (PROXIED, "__Host-kaiwa-8600", True),
+    ],
+)
+def test_the_cookie_is_of_this_port_and_of_this_host_where_it_can(
+    site: Site, name: str, secure: bool
+) -> None:
+    assert (site.cookie_name, site.cookie_secure) == (name, secure)
+
+
+HOSTS = [
+    ("localhost:8600", True),
+    ("LOCALHOST", True),
+    ("127.0.0.1:8600", True),
+    ("192.168.1.7:8600", True),
+    ("[::1]:8600", True),
+    (f"{socket.gethostname()}.local:8600", True),
+    ("kaiwa.lan", True),
+    ("talk.example", True),
+    ("rebound.example", False),
+    ("localhost.evil.example", False),
+    ("127.0.0.1.evil.example", False),
+    ("localhost@evil.example", False),
+    ("[::1", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("host", "known"), HOSTS)
+def test_a_host_is_one_that_this_server_goes_by(host: str, known: bool) -> None:
+    site = Site(8600, False, "https://talk.example", ("kaiwa.lan",))
+    if known:
+        site.check_host({"host": host})
+    else:
+        with pytest.raises(Forbidden, match="KAIWA_ALLOWED_HOSTS"):
+            site.check_host({"host": host})
+
+
+def test_no_host_at_all_is_refused() -> None:
+    with pytest.raises(Forbidden):
+        PLAIN.check_host({})
+
+
+ORIGINS = [
+    (PLAIN, "http://127.0.0.1:8600", True),
+    (PLAIN, "https://127.0.0.1:8600", False),
+    (PLAIN, "http://127.0.0.1:8601", False),
+    (PLAIN, "http://localhost:8600", False),
+    (PLAIN, "http://127.0.0.1", False),
+    (PLAIN, "null", False),
+    (PLAIN, None, False),
+    (SECURE, "https://127.0.0.1:8600", True),
+    (SECURE, "http://127.0.0.1:8600", False),
+    (PROXIED, "https://talk.example", True),
+    (PROXIED, "https://talk.example.evil.example", False),
+    (PROXIED, "http://127.0.0.1:8600", False),
+]
+
+
+@pytest.mark.parametrize(("site", "origin", "ours"), ORIGINS)
+def test_what_changes_something_comes_from_our_own_page(
+    site: Site, origin: str | None, ours: bool
+) -> None:
+    headers = {"host": "127.0.0.1:8600"} | ({} if origin is None else {"origin": origin})
+    for method in ("GET", "HEAD", "OPTIONS"):
+        site.check_origin(method, headers)
+    for method in ("POST", "PUT", "PATCH", "DELETE", "post", "ANYTHING"):
+        if ours:
+            site.check_origin(method, headers)
+        else:
+            with pytest.raises(Forbidden):
+                site.check_origin(method, headers)
+    if ours:
+        site.check_websocket_origin(headers)
+    else:
+        with pytest.raises(Forbidden):
+            site.check_websocket_origin(headers)
