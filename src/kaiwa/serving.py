@@ -31,6 +31,8 @@ from kaiwa.web.services import Services
 
 DRAIN_S: Final = 8.0
 """How long uploads may take to store their last words; the pause rule and one decode fit twice."""
+CLOSE_S: Final = 3
+"""How long connections may take to close; a browser that stopped reading never would."""
 
 log = structlog.get_logger()
 
@@ -57,15 +59,21 @@ async def serve(
             ssl_cert=cert,
             ssl_key=key,
         )
+        server.workers_kill_timeout = CLOSE_S
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stopping.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stopping, services, server))
-            serving = tasks.create_task(server.serve())
+            serving = tasks.create_task(_serve(server))
             await _wait_until_listening(settings, serving)
             await _greet(settings, services, secure=secure, open_page=open_page)
+
+
+async def _serve(server: Any) -> None:
+    with contextlib.suppress(TimeoutError):  # connections that nobody reads from
+        await server.serve()
 
 
 async def _end(stopping: asyncio.Event, services: Services, server: Any) -> None:

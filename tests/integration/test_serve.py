@@ -80,7 +80,8 @@ async def serving(data: Path, port: int) -> AsyncIterator[Served]:
     try:
         await _until_ready(served)
         yield served
-        assert await served.stop() == 0
+        if process.returncode is None:
+            assert await served.stop() == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -219,3 +220,19 @@ async def test_the_one_time_code_is_for_this_user_only(data: Path, port: int) ->
             answer = await http.post("/auth/code", json={"code": code[1]})
             assert answer.status_code == 200
             assert json.loads(answer.text)["user"]["name"]
+
+
+async def test_a_browser_that_stopped_reading_does_not_hold_up_the_end(
+    data: Path, port: int
+) -> None:
+    async with serving(data, port) as served, client(served) as http:
+        talk = (await http.post("/talks", json={})).json()["id"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        token = http.headers["authorization"]
+        request = f"GET /talks/{talk}/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        writer.write(f"{request}Authorization: {token}\r\n\r\n".encode())
+        assert b"200" in await reader.readline()
+        for _ in range(200):
+            await http.post(f"/talks/{talk}/messages", json={"text": "あ" * 8_000})
+        assert await served.stop() == 0
+        writer.close()

@@ -15,7 +15,7 @@ from kaiwa.domain.audio import Samples, ms_to_samples
 from kaiwa.domain.speech import Transcript
 from kaiwa.domain.talk import Role
 from kaiwa.errors import DatabaseDown, Forbidden, ModelDown, NotFound, RecogniserDown
-from kaiwa.pipeline import listen
+from kaiwa.pipeline import listen, tasks
 from kaiwa.pipeline.listen import Listening
 from tests.fakes.hearing import CAPTURE, KEN, MARI, Hearing
 from tests.sounds import silence, speech, tone
@@ -185,7 +185,7 @@ async def test_what_is_open_at_a_clean_end_is_stored(hearing: Hearing) -> None:
 async def test_a_database_that_is_away_for_a_moment_loses_nothing(
     hearing: Hearing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listen, "DATABASE_RETRY_S", 0)
+    monkeypatch.setattr(tasks, "DATABASE_RETRY_S", 0)
     async with listening(hearing) as ear:
         await ear.hear(tone(600))
         await hearing.until("utterance.partial")

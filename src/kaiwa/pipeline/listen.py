@@ -32,7 +32,7 @@ from kaiwa.domain.speech import Transcript
 from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
-from kaiwa.pipeline.tasks import one_error
+from kaiwa.pipeline.tasks import one_error, patiently
 from kaiwa.policy.agreement import Agreement
 from kaiwa.policy.endpointing import (
     Decision,
@@ -52,7 +52,6 @@ SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence moves the durable
 SEGMENTS_WAITING: Final = 2
 LIVE_EDGE_MS: Final = 3_000  # older sound makes text, but asks for no reply
 DATABASE_PATIENCE_S: Final = 120.0
-DATABASE_RETRY_S: Final = 0.5
 
 log = structlog.get_logger()
 
@@ -282,7 +281,7 @@ class Listening:
                 self._talk.id, event, event_id=EventId(name), advance=advance
             )
 
-        await _patiently(append)
+        await patiently(append, DATABASE_PATIENCE_S)
         self._capture = replace(self._capture, offset=advance.offset, utterances=advance.utterances)
         self.utterances.append(event)
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
@@ -303,7 +302,7 @@ class Listening:
         async def move() -> None:
             self._capture = await self._ears.event_log.move(advance)
 
-        await _patiently(move)
+        await patiently(move, DATABASE_PATIENCE_S)
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
 
     async def _settings(self) -> Talk:
@@ -364,16 +363,3 @@ class _Sound:
         if keep_from > self._start:
             self._samples = self._samples[keep_from - self._start :].copy()
             self._start = keep_from
-
-
-async def _patiently(action: Callable[[], Awaitable[None]]) -> None:
-    """Try until the database is back. Raises DatabaseDown after DATABASE_PATIENCE_S."""
-    deadline = time.monotonic() + DATABASE_PATIENCE_S
-    while True:
-        try:
-            await action()
-            return
-        except DatabaseDown:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(DATABASE_RETRY_S)

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, Self
 
 import structlog
@@ -30,7 +31,7 @@ from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
-from kaiwa.pipeline.tasks import contained, one_error
+from kaiwa.pipeline.tasks import contained, one_error, patiently
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
 from kaiwa.policy.heard import heard_text, joined
@@ -45,7 +46,7 @@ from kaiwa.ports.wakeup import Wakeups
 RENEW_S: Final = 2.0
 DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
 CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
-FINISH_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)  # while the database is away
+PATIENCE_S: Final = 8.0  # with a database that is away; longer, and the lease is lost anyway
 Status = Literal["complete", "interrupted", "failed"]
 
 log = structlog.get_logger()
@@ -225,19 +226,13 @@ class Responder:
             timing=reply.timing,
             error=None if error is None else {"code": error.code, "message": error.message},
         )
-        for delay in (*FINISH_RETRY_S, None):
-            try:
-                await self._log.append(
-                    reply.talk.id, finished, event_id=EventId(f"finish-{reply.reply_id}")
-                )
-                break
-            except (NotFound, TakenOver):
-                break  # the talk was deleted, or another process closed the reply
-            except DatabaseDown:
-                if delay is None:
-                    log.error("reply_not_finished", reply=reply.reply_id)
-                    break  # its lease runs out, and whoever is there closes it
-                await asyncio.sleep(delay)
+        try:
+            await patiently(partial(self._append, reply, finished, "finish"), PATIENCE_S)
+        except (NotFound, TakenOver):
+            pass  # the talk was deleted, or another process closed the reply
+        except DatabaseDown:
+            log.error("reply_not_finished", reply=reply.reply_id)
+            # its lease runs out, and whoever is there closes it
         log.info(
             "reply_finished",
             talk=reply.talk.id,
@@ -246,6 +241,10 @@ class Responder:
             error=None if error is None else error.code,
             **reply.timing,
         )
+
+    async def _append(self, reply: _Reply, event: ReplyClause | ReplyFinished, name: str) -> None:
+        event_id = EventId(f"{reply.reply_id}-{name}")
+        await self._log.append(reply.talk.id, event, event_id=event_id)
 
     async def _make(self, reply: _Reply) -> None:
         clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
@@ -314,9 +313,7 @@ class Responder:
                 clip=clip,
                 duration_ms=duration_ms,
             )
-            await self._log.append(
-                reply.talk.id, event, event_id=EventId(f"clause-{reply.reply_id}-{index}")
-            )
+            await patiently(partial(self._append, reply, event, f"clause-{index}"), PATIENCE_S)
             reply.mark("first_clip")
             index += 1
 

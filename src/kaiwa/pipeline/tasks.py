@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 
-from kaiwa.errors import KaiwaError
+from kaiwa.errors import DatabaseDown, KaiwaError
+
+DATABASE_RETRY_S: Final = 0.5
 
 log = structlog.get_logger()
+
+
+async def patiently(action: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Act; while the database is away, try again. Raises DatabaseDown after so many seconds.
+
+    The action must be one that does nothing when it was done before.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await action()
+            return
+        except DatabaseDown:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(DATABASE_RETRY_S)
 
 
 async def contained(work: Awaitable[None], name: str) -> None:
