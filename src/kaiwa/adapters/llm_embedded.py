@@ -50,6 +50,7 @@ class EmbeddedChatModel:
     """`threads` 0 means the default for this machine (`default_threads`)."""
 
     kind = "embedded"
+    prefills = True
 
     def __init__(
         self,

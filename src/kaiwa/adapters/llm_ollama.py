@@ -48,6 +48,7 @@ class OllamaChatModel:
     """`default_model` empty means the one used or pulled last, which Ollama lists first."""
 
     kind = "ollama"
+    prefills = False
 
     def __init__(
         self,

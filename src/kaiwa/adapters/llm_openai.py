@@ -21,6 +21,8 @@ MAX_TOKENS = 1024  # a spoken answer is far shorter; small models sometimes do n
 class OpenAIChatModel:
     """`base_url` with or without its `/v1`; `default_model` empty means the first one listed."""
 
+    prefills = False
+
     def __init__(
         self,
         base_url: str,

@@ -18,7 +18,6 @@ from typing import Any, Final, Literal, Self
 import structlog
 
 from kaiwa.domain.events import (
-    Recorded,
     ReplyClause,
     ReplyCut,
     ReplyDelta,
@@ -31,6 +30,7 @@ from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
+from kaiwa.pipeline.history import Histories
 from kaiwa.pipeline.tasks import contained, one_error, patiently
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
@@ -45,6 +45,7 @@ from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
 DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
+PREFILL_AFTER_S: Final = 0.3  # a newer utterance makes the prefill of an older one pointless
 CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
 PATIENCE_S: Final = 8.0  # with a database that is away; longer, and the lease is lost anyway
 Status = Literal["complete", "interrupted", "failed"]
@@ -94,6 +95,7 @@ class Responder:
         self._model = model
         self._voices = voices
         self._owner = owner
+        self._histories = Histories(event_log)
         self._replies: dict[ReplyId, _Reply] = {}
         self._prefills: dict[TalkId, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup
@@ -133,7 +135,7 @@ class Responder:
         """Answer without being asked, where the talk's mode says so; else be ready to."""
         if wants_reply(talk, said):
             await self.ask(talk, cause=said.utterance_id)
-        elif not any(reply.talk.id == talk.id for reply in self._replies.values()):
+        elif self._model.prefills and all(r.talk.id != talk.id for r in self._replies.values()):
             self._stop_prefill(talk.id)
             self._prefills[talk.id] = self._tasks.create_task(
                 contained(self._prefill(talk), "prefill")
@@ -166,8 +168,9 @@ class Responder:
 
     async def _prefill(self, talk: Talk) -> None:
         """Let the model read what was said before anybody asks it to answer."""
+        await asyncio.sleep(PREFILL_AFTER_S)
         try:
-            messages = chat_prompt(talk, await self._history(talk.id))
+            messages = chat_prompt(talk, await self._histories.of(talk.id))
             await self._model.prefill(messages, talk=talk.id)
         except KaiwaError as error:
             log.info("prefill_failed", talk=talk.id, error=error.code)
@@ -264,7 +267,7 @@ class Responder:
         """The model's text, as deltas to the readers and as clauses to the voice."""
         talk = reply.talk
         splitter = ClauseSplitter()
-        messages = chat_prompt(talk, await self._history(talk.id))
+        messages = chat_prompt(talk, await self._histories.of(talk.id))
         async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
             async for raw in pieces:
                 piece = storable(raw)
@@ -328,15 +331,6 @@ class Responder:
         if speech is None or not len(speech.pcm):
             return None, 0  # nothing that can be said, such as code
         return await self._clips.put(reply.talk.id, voice.id, speech), speech.duration_ms
-
-    async def _history(self, talk: TalkId) -> list[Recorded]:
-        events: list[Recorded] = []
-        while True:
-            after = events[-1].seq if events else 0
-            page = await self._log.read(talk, after)
-            if not page:
-                return events
-            events += page
 
 
 def _status(reply: _Reply, making: asyncio.Task[None]) -> Status:

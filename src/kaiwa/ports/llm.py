@@ -37,10 +37,14 @@ class ChatModel(Protocol):
         server reports an error or stalls) on entering or while iterating.
         """
 
+    @property
+    def prefills(self) -> bool:
+        """Whether `prefill` is of use: the backend keeps one prompt cache per talk."""
+
     async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
         """Read a prompt that a reply will soon begin with, so that the reply begins sooner.
 
-        Backends without a prompt cache of their own per talk do nothing. Raises ModelDown.
+        Does nothing where it is of no use. Raises ModelDown.
         """
 
     async def models(self) -> list[ChatModelInfo]:

@@ -33,6 +33,7 @@ class ScriptedChatModel:
     """The n-th call plays the n-th reply; the last reply is played again and again."""
 
     kind = "scripted"
+    prefills = True
 
     def __init__(
         self, *replies: Sequence[Step], names: Sequence[str] = ("scripted",), stall_s: float = 30.0
@@ -42,6 +43,7 @@ class ScriptedChatModel:
         """The messages of each call."""
         self.prefilled: list[list[ChatMessage]] = []
         """The messages of each prefill."""
+        self.was_prefilled = asyncio.Event()
         self.left = asyncio.Event()
         """Set when a block was left before its reply had ended."""
         self.running = 0
@@ -83,6 +85,7 @@ class ScriptedChatModel:
     async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
         del talk
         self.prefilled.append(list(messages))
+        self.was_prefilled.set()
 
     async def models(self) -> list[ChatModelInfo]:
         return [ChatModelInfo(name) for name in self._names]
