@@ -16,6 +16,7 @@ from kaiwa.domain.speech import Transcript
 from kaiwa.domain.talk import Role
 from kaiwa.errors import DatabaseDown, Forbidden, ModelDown, NotFound, RecogniserDown
 from kaiwa.pipeline import listen, tasks
+from kaiwa.pipeline.hearing import SETTLE_STEP
 from kaiwa.pipeline.listen import Listening
 from tests.fakes.hearing import CAPTURE, KEN, MARI, Hearing
 from tests.sounds import silence, speech, tone
@@ -170,7 +171,7 @@ async def test_silence_moves_the_durable_offset(hearing: Hearing) -> None:
         for _ in range(12):
             await ear.hear(silence(1_000))
         durable = await hearing.until("capture.durable")
-        assert durable["offset"] >= listen.SETTLE_STEP
+        assert durable["offset"] >= SETTLE_STEP
     assert ms_to_samples(9_000) < await hearing.offset() <= ms_to_samples(11_700)
     assert await hearing.finals() == []
 

@@ -1,0 +1,269 @@
+"""From samples to text: voice activity cuts segments, each is recognised in turn.
+
+`hear` runs ahead and only looks for speech; one worker recognises the segments in order and says
+what it believes while they last. When the worker is two segments behind, `hear` waits, which slows
+the sender. What becomes of the text is the subclass's: a talk's log, a socket, a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
+
+import numpy as np
+
+from kaiwa.domain.audio import FRAME_SAMPLES, Samples, ms_to_samples
+from kaiwa.domain.speech import Hypothesis, Transcript
+from kaiwa.domain.text import storable
+from kaiwa.pipeline.tasks import one_error
+from kaiwa.policy.agreement import Agreement
+from kaiwa.policy.endpointing import (
+    Decision,
+    EagerPause,
+    Endpointer,
+    Resumed,
+    SegmentEnded,
+    SegmentStarted,
+)
+from kaiwa.ports.asr import Recogniser, SegmentRecognition
+from kaiwa.ports.vad import VoiceActivityFactory
+
+PARTIAL_STEP: Final = ms_to_samples(400)  # new sound that makes another hypothesis worth its cost
+SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
+SEGMENTS_WAITING: Final = 2
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A stretch of speech on its way from `hear` to the worker."""
+
+    start: int
+    fed: int
+    pieces: list[Samples] = field(default_factory=list)
+    paused: bool = False
+    ended: SegmentEnded | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def left_open(self) -> bool:
+        """Whether it ended without being over: nothing of it counts."""
+        return self.ended is not None and self.ended.end <= self.start
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """No open or later segment begins before `offset`."""
+
+    offset: int
+
+
+class Hearing(ABC):
+    """One stream of sound being heard; enter `working` first. Positions are in samples."""
+
+    def __init__(self, recogniser: Recogniser, vad: VoiceActivityFactory, start: int = 0) -> None:
+        self._recogniser = recogniser
+        self._vad = vad()
+        self._endpointer = Endpointer(start)
+        self._sound = _Sound(start)
+        self._segment: _Segment | None = None
+        self._settled = start
+        self._work: asyncio.Queue[_Segment | _Settled | None] = asyncio.Queue(SEGMENTS_WAITING)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Self]:
+        """Recognise for the length of the block, and finish what was heard at its end; an error
+        in the block drops it."""
+        with one_error():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._recognise())
+                yield self
+                await self._work.put(None)
+
+    @property
+    def position(self) -> int:
+        """How many samples there were, those before `start` included."""
+        return self._sound.end
+
+    async def hear(self, block: Samples) -> None:
+        """Take sound of any length. Waits while recognition is behind."""
+        self._sound.append(block)
+        while (frame := self._sound.next_frame()) is not None:
+            now, samples = frame
+            for decision in self._endpointer.step(self._vad.probability(samples), now):
+                await self._follow(decision)
+            segment = self._segment
+            if segment is not None and not segment.paused:
+                self._feed(segment, now)
+        if self._segment is None:
+            settled = self._endpointer.settled
+            if settled - self._settled >= SETTLE_STEP:
+                self._settled = settled
+                await self._work.put(_Settled(settled))
+        self._sound.forget(min(self._endpointer.settled, self._fed_to()))
+        await asyncio.sleep(0)  # an upload faster than real time must not starve the others
+
+    async def flush(self) -> None:
+        """The sound is over: what is open is closed, and will be told of."""
+        for decision in self._endpointer.flush():
+            await self._follow(decision)
+        await self._work.put(_Settled(self._endpointer.settled))
+
+    async def leave_open(self) -> None:
+        """The sound will be sent again: forget the open segment, keep the finished ones."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.ended = SegmentEnded(segment.start, segment.start, "cut")
+            segment.changed.set()
+
+    # --- what the subclass makes of it ---
+
+    @abstractmethod
+    async def on_speech(self, *, started: bool) -> None:
+        """Somebody began to speak, or ended; told at once, before there is any text."""
+
+    @abstractmethod
+    async def on_segment(self) -> str | None:
+        """A segment is about to be recognised: in which language (ISO 639-1; None: detect)?"""
+
+    @abstractmethod
+    async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
+        """What the segment that began at `start` is believed to say so far."""
+
+    @abstractmethod
+    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+        """A segment is over, and this was said in it."""
+
+    @abstractmethod
+    async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:
+        """A segment is over and nothing was said, whatever was `shown` of it."""
+
+    @abstractmethod
+    async def on_settled(self, offset: int) -> None:
+        """Everything before `offset` was silence, or was told of."""
+
+    # --- hearing ---
+
+    async def _follow(self, decision: Decision) -> None:
+        match decision:
+            case SegmentStarted(start=start):
+                self._segment = _Segment(start, fed=start)
+                await self._work.put(self._segment)
+                await self.on_speech(started=True)
+            case EagerPause(at=at) if self._segment is not None:
+                self._feed(self._segment, at)
+                self._segment.paused = True
+                self._segment.changed.set()
+            case Resumed() if self._segment is not None:
+                self._segment.paused = False
+            case SegmentEnded(end=end) if self._segment is not None:
+                segment, self._segment = self._segment, None
+                self._feed(segment, end)
+                segment.ended = decision
+                segment.changed.set()
+                self._settled = end
+                await self.on_speech(started=False)
+            case _:
+                raise AssertionError(f"no segment is open for {decision}")
+
+    def _feed(self, segment: _Segment, until: int) -> None:
+        if until > segment.fed:
+            segment.pieces.append(self._sound.between(segment.fed, until))
+            segment.fed = until
+            segment.changed.set()
+
+    def _fed_to(self) -> int:
+        return self._sound.end if self._segment is None else self._segment.fed
+
+    # --- the worker ---
+
+    async def _recognise(self) -> None:
+        while (item := await self._work.get()) is not None:
+            if isinstance(item, _Settled):
+                await self.on_settled(item.offset)
+            else:
+                await self._recognise_segment(item)
+
+    async def _recognise_segment(self, segment: _Segment) -> None:
+        agreement = Agreement()
+        language = await self.on_segment()
+        async with self._recogniser.segment(language=language) as session:
+            said = await self._follow_segment(segment, session, agreement)
+        ended = segment.ended
+        if said is None or ended is None:
+            return
+        said = replace(said, text=storable(said.text))
+        if said.text:
+            await self.on_text(segment.start, ended, said)
+        else:
+            await self.on_nothing(ended, shown=agreement.hypothesis.revision > 0)
+
+    async def _follow_segment(
+        self, segment: _Segment, session: SegmentRecognition, agreement: Agreement
+    ) -> Transcript | None:
+        """Tell hypotheses while the segment lasts; returns its text. The final is begun at the
+        first silence, and holds if the silence lasts. None for a segment left open."""
+        eager = False
+        shown = segment.start
+        while True:
+            await segment.changed.wait()
+            segment.changed.clear()
+            if segment.pieces:
+                eager = False
+            for piece in segment.pieces:
+                session.feed(piece)
+            segment.pieces.clear()
+            if segment.left_open:
+                return None
+            if segment.ended is not None:
+                return await session.final(last=True)  # shares an eager one that covers all
+            if segment.paused and not eager:
+                eager = True
+                await session.final(last=False)
+            elif segment.fed - shown >= PARTIAL_STEP:
+                shown = segment.fed
+                text = await session.partial()
+                if text is not None and not segment.paused:
+                    await self._believe(segment, agreement, storable(text))
+
+    async def _believe(self, segment: _Segment, agreement: Agreement, text: str) -> None:
+        before = agreement.hypothesis
+        hypothesis = agreement.update(text)
+        if hypothesis != before:
+            await self.on_hypothesis(segment.start, hypothesis)
+
+
+class _Sound:
+    """The latest sound, by position in samples."""
+
+    def __init__(self, start: int) -> None:
+        self._start = start  # of the first block kept
+        self._samples: Samples = np.zeros(0, np.int16)
+        self._framed = start  # up to here frames were given out
+
+    @property
+    def end(self) -> int:
+        return self._start + len(self._samples)
+
+    def append(self, block: Samples) -> None:
+        self._samples = np.concatenate([self._samples, block])
+
+    def next_frame(self) -> tuple[int, Samples] | None:
+        """The next frame and the position behind it."""
+        if self.end - self._framed < FRAME_SAMPLES:
+            return None
+        frame = self.between(self._framed, self._framed + FRAME_SAMPLES)
+        self._framed += FRAME_SAMPLES
+        return self._framed, frame
+
+    def between(self, start: int, end: int) -> Samples:
+        return self._samples[start - self._start : end - self._start]
+
+    def forget(self, before: int) -> None:
+        keep_from = min(before, self._framed)
+        if keep_from > self._start:
+            self._samples = self._samples[keep_from - self._start :].copy()
+            self._start = keep_from
