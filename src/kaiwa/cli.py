@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kaiwa import __version__
-from kaiwa.errors import KaiwaError, NotFound, SetupError
+from kaiwa.errors import BadRequest, KaiwaError, NotFound, SetupError
+from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
 
 cli = typer.Typer(
@@ -207,6 +208,71 @@ def pull_models(
             asyncio.run(_pull_by_ollama(settings, name))
 
 
+@cli.command("asr-server")
+def asr_server(
+    host: Annotated[str, typer.Option(help="Where to listen. The wire has no passwords.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 43001,
+    model: Annotated[str | None, typer.Option(help="[default: whisper-base]")] = None,
+    language: Annotated[str, typer.Option(help="ISO 639-1, or auto.")] = "auto",
+) -> None:
+    """Recognise for others, by the protocol of whisper_online_server.py.
+
+    Another kaiwa uses it with KAIWA_ASR_URL=tcp://HOST:PORT.
+    """
+    from kaiwa.adapters.vad_silero import SileroVoiceActivity
+    from kaiwa.asr_server import serve as run
+
+    _log_to_stderr()
+    chosen = None if language == "auto" else language
+    asyncio.run(run(_embedded_recogniser(model), SileroVoiceActivity, chosen, host, port))
+
+
+@cli.command()
+def transcribe(
+    file: Annotated[Path, typer.Argument(help="WebM, Ogg, MP4/M4A or WAV.")],
+    form: Annotated[str, typer.Option("--format", help="txt, srt, vtt or json.")] = "txt",
+    language: Annotated[str, typer.Option(help="ISO 639-1, or auto.")] = "auto",
+    model: Annotated[str | None, typer.Option(help="[default: whisper-base]")] = None,
+) -> None:
+    """Write what is said in a recording to standard output."""
+    from rich.progress import Progress as Bar
+
+    from kaiwa.adapters.pyav_decoder import PyAvDecoder
+    from kaiwa.adapters.vad_silero import SileroVoiceActivity
+    from kaiwa.transcribing import FORMS, Said, written
+    from kaiwa.transcribing import transcribe as run
+
+    if form not in FORMS:
+        raise BadRequest(f"--format is one of {', '.join(FORMS)}")
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}")
+    recogniser = _embedded_recogniser(model)
+
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size)
+
+        async def said() -> list[Said]:
+            decoder = PyAvDecoder()
+            try:
+                await recogniser.ready()
+                return await run(
+                    file,
+                    recogniser=recogniser,
+                    vad=SileroVoiceActivity,
+                    decoder=decoder,
+                    language=None if language == "auto" else language,
+                    on_bytes=lambda count: bar.advance(task, count),
+                )
+            finally:
+                await decoder.close()
+                await recogniser.close()
+
+        text = written(asyncio.run(said()), form)
+    sys.stdout.write(text)
+
+
 @cli.command()
 def doctor(data: Data = None) -> None:
     """Say what works on this machine, what does not, and what to do about it."""
@@ -221,6 +287,21 @@ def doctor(data: Data = None) -> None:
             out.print(f"   {finding.remedy}")
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _embedded_recogniser(name: str | None) -> Recogniser:
+    """Whisper in this process, its weights fetched if they are not here."""
+    from kaiwa.adapters.asr_whisper import WhisperRecogniser
+    from kaiwa.models.catalogue import model
+    from kaiwa.models.progress import progress_for
+    from kaiwa.models.store import ModelStore
+
+    settings = read_settings(asr_model=name)
+    store = ModelStore(settings.models)
+    weights = model(settings.asr_model)
+    if not store.is_complete(weights):
+        store.pull(weights, progress_for())
+    return WhisperRecogniser(store.path(weights))
 
 
 def _pull_needed(settings: Any) -> None:

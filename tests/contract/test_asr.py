@@ -16,6 +16,7 @@ from kaiwa.adapters.asr_tcp import TcpRecogniser
 from kaiwa.adapters.asr_whisper import WhisperRecogniser
 from kaiwa.adapters.memory.asr import EnergyVoiceActivity, FakeRecogniser
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
+from kaiwa.asr_server import AsrServer
 from kaiwa.domain.audio import FRAME_SAMPLES, Samples, ms_to_samples
 from kaiwa.errors import RecogniserDown
 from kaiwa.policy.endpointing import Endpointer, SegmentEnded, SegmentStarted
@@ -49,13 +50,24 @@ async def tcp() -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
+async def own_server() -> AsyncIterator[Engine]:
+    """One kaiwa uses another's recogniser."""
+    server = await AsrServer(FakeRecogniser(), EnergyVoiceActivity, "ja").start("127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    yield Engine(TcpRecogniser("127.0.0.1", port, silence_every_s=0.2), "天気")
+    server.close()
+
+
+@asynccontextmanager
 async def whisper() -> AsyncIterator[Engine]:
     recogniser = WhisperRecogniser(whisper_base(), threads=1)
     yield Engine(recogniser, "天気")
     await recogniser.close()
 
 
-@pytest_asyncio.fixture(params=[fake, tcp, pytest.param(whisper, marks=pytest.mark.real)])
+@pytest_asyncio.fixture(
+    params=[fake, tcp, own_server, pytest.param(whisper, marks=pytest.mark.real)]
+)
 async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     async with request.param() as engine:
         await engine.recogniser.ready()

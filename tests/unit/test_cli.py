@@ -29,6 +29,8 @@ COMMANDS = [
     ("models",),
     ("models", "list"),
     ("models", "pull"),
+    ("asr-server",),
+    ("transcribe",),
     ("doctor",),
 ]
 

@@ -121,7 +121,7 @@ class Agreement:
     def update(self, text: str) -> Hypothesis:
         """Take a decode of the segment so far. The revision moves when the shown text does."""
         heard = _folded(unicodedata.normalize("NFC", text).strip())
-        tail = _folded(self._behind_stable(heard))
+        tail = _folded(_behind(self._key, heard))
         agreed = _agreed(self._tail, tail)
         if agreed:
             end = tail.ends[agreed]
@@ -135,14 +135,24 @@ class Agreement:
             self._hypothesis = Hypothesis(self._stable, tentative, shown.revision + 1)
         return self._hypothesis
 
-    def _behind_stable(self, heard: _Folded) -> str:
-        """The part of a hypothesis that comes after what is stable already."""
-        if not self._key:
-            return heard.text
-        cut = _place(self._key, heard.key)
-        while heard.ends[cut] < 0:  # the word that the stable text ends with was heard differently
-            cut += 1
-        return heard.text[heard.ends[cut] :]
+
+def behind(shown: str, text: str) -> str:
+    """What `text` says after what `shown` says, to be put behind `shown` as it is.
+
+    `text` may have heard the beginning differently; that stays as it was shown.
+    """
+    heard = _folded(unicodedata.normalize("NFC", text).strip())
+    return join(shown, _behind(_folded(shown).key, heard))[len(shown) :]
+
+
+def _behind(key: str, heard: _Folded) -> str:
+    """The part of a hypothesis that comes after the folded text that was shown already."""
+    if not key:
+        return heard.text
+    cut = _place(key, heard.key)
+    while heard.ends[cut] < 0:  # the word that the shown text ends with was heard differently
+        cut += 1
+    return heard.text[heard.ends[cut] :]
 
 
 def _agreed(one: _Folded, two: _Folded) -> int:

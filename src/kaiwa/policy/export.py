@@ -8,7 +8,8 @@ from typing import Final
 
 from kaiwa.domain.events import Recorded, encode_recorded
 from kaiwa.domain.talk import Talk
-from kaiwa.policy.transcript import Line, lines
+from kaiwa.policy.subtitles import Cue, srt, vtt
+from kaiwa.policy.transcript import lines
 
 _READING_MS_PER_CHARACTER: Final = 80
 """How long a subtitle without times of its own stays."""
@@ -39,33 +40,14 @@ def _plain(text: str) -> str:
 
 
 def _srt(talk: Talk, events: Sequence[Recorded]) -> str:
-    cues = enumerate(_cues(talk, events), start=1)
-    return "".join(
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n"
-        f"{_unbroken(line.name)}: {_unbroken(line.text)}\n\n"
-        for number, (line, start, end) in cues
-    )
+    return srt(_cues(talk, events))
 
 
 def _vtt(talk: Talk, events: Sequence[Recorded]) -> str:
-    cues = "".join(
-        f"{_clock(start, '.')} --> {_clock(end, '.')}\n"
-        f"<v {_cue_text(line.name)}>{_cue_text(line.text)}\n\n"
-        for line, start, end in _cues(talk, events)
-    )
-    return f"WEBVTT\n\n{cues}"
+    return vtt(_cues(talk, events))
 
 
-def _unbroken(text: str) -> str:
-    """In one line: an empty one would end the cue."""
-    return " ".join(text.split())
-
-
-def _cue_text(text: str) -> str:
-    return _unbroken(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _cues(talk: Talk, events: Sequence[Recorded]) -> list[tuple[Line, int, int]]:
+def _cues(talk: Talk, events: Sequence[Recorded]) -> list[Cue]:
     cues = []
     for line in lines(events):
         start = line.started_ms
@@ -74,15 +56,8 @@ def _cues(talk: Talk, events: Sequence[Recorded]) -> list[tuple[Line, int, int]]
         end = line.ended_ms
         if end is None or end <= start:
             end = start + max(1_000, len(line.text) * _READING_MS_PER_CHARACTER)
-        cues.append((line, start, end))
-    return sorted(cues, key=lambda cue: cue[1])
-
-
-def _clock(ms: int, point: str) -> str:
-    seconds, ms = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
+        cues.append(Cue(start, end, line.text, line.name))
+    return sorted(cues, key=lambda cue: cue.start_ms)
 
 
 def _json(talk: Talk, events: Sequence[Recorded]) -> str:

@@ -1,0 +1,157 @@
+"""`kaiwa asr-server`: recognition for others, by whisper_online_server's wire.
+
+Raw 16 kHz mono s16le in; lines `beg end text` out, times in milliseconds from the client's first
+sample, for text that will not change any more. Many clients at once. When a client ends its side,
+what is left is recognised and sent before the connection closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from typing import Final
+
+import numpy as np
+import structlog
+
+from kaiwa.domain.audio import Samples, samples_to_ms
+from kaiwa.domain.speech import Hypothesis, Transcript
+from kaiwa.errors import KaiwaError, SetupError
+from kaiwa.pipeline.hearing import Hearing
+from kaiwa.pipeline.tasks import contained
+from kaiwa.policy.agreement import behind, join
+from kaiwa.policy.endpointing import SegmentEnded
+from kaiwa.ports.asr import Recogniser
+from kaiwa.ports.vad import VoiceActivityFactory
+
+READ_BYTES: Final = 16_384  # half a second: a fast sender's sound is not read far ahead
+MAX_CLIENTS: Final = 64
+SLOW_READER_S: Final = 30.0  # a client that takes no lines for so long is let go
+_SAMPLE_BYTES: Final = 2
+
+log = structlog.get_logger()
+
+
+class LineWriter(Hearing):
+    """One client: its sound becomes lines on its connection."""
+
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        vad: VoiceActivityFactory,
+        writer: asyncio.StreamWriter,
+        language: str | None,
+    ) -> None:
+        super().__init__(recogniser, vad)
+        self._writer = writer
+        self._language = language
+        self._sent = ""  # of the segment that is being recognised
+        self._sent_until = 0  # in samples
+        self._last = ""  # line, of whatever segment
+
+    async def on_speech(self, *, started: bool) -> None:
+        """The wire has no word for it."""
+
+    async def on_segment(self) -> str | None:
+        self._sent, self._sent_until = "", 0
+        return self._language
+
+    async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
+        await self._send(start, self.position, hypothesis.stable[len(self._sent) :])
+
+    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+        await self._send(start, ended.voice_end, behind(self._sent, said.text))
+
+    async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:
+        """What was sent cannot be taken back."""
+
+    async def on_settled(self, offset: int) -> None:
+        """Silence makes no line."""
+
+    async def _send(self, start: int, end: int, text: str) -> None:
+        """A line for `text`, which goes on where the segment's last line ended.
+
+        It begins with a space where its script wants one behind the last line.
+        """
+        if not text.strip():
+            return
+        begin = max(start, self._sent_until)
+        line = text if self._sent else join(self._last, text)[len(self._last) :]
+        self._sent += text
+        self._sent_until = end
+        self._last = line
+        begin_ms, end_ms = samples_to_ms(begin), samples_to_ms(max(begin, end))
+        unbroken = line.replace("\n", " ")
+        self._writer.write(f"{begin_ms} {end_ms} {unbroken}\n".encode())
+        async with asyncio.timeout(SLOW_READER_S):
+            await self._writer.drain()
+
+
+class AsrServer:
+    """All clients of one recogniser. `language` None: each segment's is detected."""
+
+    def __init__(
+        self, recogniser: Recogniser, vad: VoiceActivityFactory, language: str | None
+    ) -> None:
+        self._recogniser = recogniser
+        self._vad = vad
+        self._language = language
+        self._clients = 0
+
+    async def start(self, host: str, port: int) -> asyncio.Server:
+        """Listen. Raises SetupError where that is not possible."""
+        try:
+            return await asyncio.start_server(self._connected, host, port)
+        except OSError as error:
+            raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._clients >= MAX_CLIENTS:
+            log.warning("asr_client_refused", clients=self._clients)
+            writer.close()
+            return
+        self._clients += 1
+        try:
+            await contained(self._serve(reader, writer), "asr client")
+        finally:
+            self._clients -= 1
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = LineWriter(self._recogniser, self._vad, writer, self._language)
+        try:
+            async with client.working():
+                async for samples in _samples(reader):
+                    await client.hear(samples)
+                await client.flush()
+        except* (OSError, TimeoutError):
+            log.info("asr_client_left")
+        except* KaiwaError as errors:
+            log.warning("asr_client_failed", error=str(errors.exceptions[0]))
+
+
+async def _samples(reader: asyncio.StreamReader) -> AsyncIterator[Samples]:
+    """What the client sends, whole samples at a time, until it ends its side."""
+    rest = b""
+    while data := await reader.read(READ_BYTES):
+        data = rest + data
+        whole = len(data) - len(data) % _SAMPLE_BYTES
+        rest = data[whole:]
+        if whole:
+            yield np.frombuffer(data[:whole], dtype="<i2")
+
+
+async def serve(
+    recogniser: Recogniser, vad: VoiceActivityFactory, language: str | None, host: str, port: int
+) -> None:
+    """Run until SIGTERM or SIGINT. Raises RecogniserDown, SetupError."""
+    await recogniser.ready()
+    server = await AsrServer(recogniser, vad, language).start(host, port)
+    stopping = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
+    log.info("asr_server_listening", host=host, port=port)
+    await stopping.wait()
+    server.close()
+    await recogniser.close()
