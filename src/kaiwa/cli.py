@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 import structlog
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from kaiwa import __version__
+from kaiwa.domain.talk import UserName
 from kaiwa.errors import BadRequest, KaiwaError, NotFound, SetupError
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
@@ -106,7 +108,7 @@ def token(
             found = await accounts.credentials(user)
             if found is None and not create:
                 raise NotFound(f"nobody here is called {user}; add --create to make the account")
-            who = found.user if found is not None else await accounts.register(user, None)
+            who = found.user if found is not None else await accounts.register(_name(user), None)
             return Tokens(await accounts.signing_key()).issue(who)
 
     print(asyncio.run(issue()))
@@ -137,7 +139,7 @@ def add_user(name: str, data: Data = None) -> None:
 
     async def add() -> None:
         async with database_of(read_settings(data=data), alone=False) as database:
-            await PostgresAccounts(database).register(name, password_hash)
+            await PostgresAccounts(database).register(_name(name), password_hash)
 
     asyncio.run(add())
 
@@ -343,6 +345,14 @@ async def _pull_by_ollama(settings: Any, name: str) -> None:
             progress.finish()
         await ollama.close()
     print(f"{name}: pulled by Ollama at {url}")
+
+
+def _name(given: str) -> str:
+    """The name as it is stored. Raises BadRequest for one that nobody may have."""
+    try:
+        return TypeAdapter(UserName).validate_python(given)
+    except ValidationError as error:
+        raise BadRequest("a name has 1 to 60 printable characters") from error
 
 
 def _ask_password() -> str:

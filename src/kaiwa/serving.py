@@ -12,7 +12,6 @@ import socket
 import webbrowser
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 from granian.constants import Interfaces
@@ -48,7 +47,7 @@ async def serve(
     _check_port(settings)
     if tls and cert is None:
         cert, key = await asyncio.to_thread(local_certificate, settings.data / "tls")
-    site = Site(settings.port, secure, settings.behind_proxy.rstrip("/"), settings.allowed_hosts)
+    site = Site(settings.port, secure, settings.behind_proxy, settings.allowed_hosts)
     async with running(settings, site) as services:
         server = Server(
             create_application(services),
@@ -150,11 +149,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _check_binding(settings: Settings, *, secure: bool) -> None:
-    if settings.behind_proxy:
-        origin = urlsplit(settings.behind_proxy)
-        if origin.scheme not in ("http", "https") or not origin.hostname or origin.path.strip("/"):
-            raise SetupError("--behind-proxy takes the origin browsers see: https://host[:port]")
-    elif not secure and not _is_loopback(settings.host):
+    if not (secure or settings.behind_proxy or _is_loopback(settings.host)):
         raise SetupError(
             f"{settings.host} is reachable from other machines, and without TLS everybody on the "
             "way could listen in (and browsers give no microphone): add --tls, or --cert and "

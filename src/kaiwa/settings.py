@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AliasChoices, Field, ValidationError, field_validator
@@ -19,6 +20,7 @@ from pydantic_settings import (
 from kaiwa.errors import SetupError
 
 DEFAULT_PORT = 8600
+_PORTS = {"http": 80, "https": 443}
 OLLAMA_USUAL_URL = "http://127.0.0.1:11434"
 
 
@@ -73,6 +75,19 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()  # children run in folders of their own
+
+    @field_validator("behind_proxy")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        """As browsers write it: lower case, without the scheme's own port."""
+        if not value:
+            return ""
+        parts = urlsplit(value)
+        if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
+            raise ValueError("must be the origin that browsers see: https://host[:port]")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        own_port = parts.port in (None, _PORTS[parts.scheme])
+        return f"{parts.scheme}://{host}" + ("" if own_port else f":{parts.port}")
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

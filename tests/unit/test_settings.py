@@ -93,3 +93,21 @@ def test_settings_do_not_change_and_hide_their_secrets() -> None:
     assert "ひみつ" not in repr(settings)
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://Kaiwa.Example/", "https://kaiwa.example"),
+        ("https://kaiwa.example:443", "https://kaiwa.example"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_the_proxys_origin_is_what_browsers_write(given: str, origin: str) -> None:
+    assert read_settings(behind_proxy=given).behind_proxy == origin
+
+
+@pytest.mark.parametrize("given", ["kaiwa.example", "ftp://kaiwa.example", "https://a.example/b"])
+def test_a_proxys_origin_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(SetupError, match="origin that browsers see"):
+        read_settings(behind_proxy=given)

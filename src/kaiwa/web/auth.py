@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from kaiwa.domain.talk import User
+from kaiwa.domain.talk import User, UserName
 from kaiwa.errors import Forbidden, NotSignedIn
 from kaiwa.web.asking import Asker, Asking
 from kaiwa.web.security import (
@@ -22,16 +21,9 @@ from kaiwa.web.services import Services
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$"
-    ),
-]
-
 
 class NameAndPassword(BaseModel):
-    name: Name
+    name: UserName
     password: str = Field(max_length=MAX_PASSWORD)
 
 

@@ -210,8 +210,8 @@ async def _advance(connection: Connection, advance: Advance) -> Capture:
 async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) -> bool:
     """Finish a reply whose owner is gone, with the clauses it had stored."""
     _found(await queries.lock_talk(connection, talk=talk))
-    if await queries.finish_reply(connection, reply=reply) is None:
-        return False
+    if await queries.finish_orphan(connection, reply=reply, lease=REPLY_LEASE_S) is None:
+        return False  # finished meanwhile, or its owner is back
     text = joined(await _clauses(connection, talk, reply))
     seq = _found(await queries.take_seq(connection, talk=talk))
     event = ReplyFinished(reply_id=reply, status="interrupted", text=text)

@@ -77,6 +77,12 @@ UPDATE replies SET finished = true WHERE id = :reply AND NOT finished RETURNING 
 -- name: is_going_on(talk, reply)$
 SELECT EXISTS (SELECT FROM replies WHERE id = :reply AND talk_id = :talk AND NOT finished);
 
+-- name: finish_orphan(reply, lease)$
+UPDATE replies SET finished = true
+WHERE id = :reply AND NOT finished
+  AND renewed_at < now() - :lease::int * interval '1 second'
+RETURNING id;
+
 -- name: orphaned_replies(lease)
 SELECT id, talk_id FROM replies
 WHERE NOT finished AND renewed_at < now() - :lease::int * interval '1 second';
