@@ -17,7 +17,7 @@ from rich.table import Table
 
 from kaiwa import __version__
 from kaiwa.domain.talk import UserName
-from kaiwa.errors import BadRequest, KaiwaError, NotFound, SetupError
+from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
 
@@ -78,15 +78,14 @@ def serve(
 ) -> None:
     """Run the server and open the page.
 
-    The first start fetches the weights (about 1.1 GB). Ctrl-C or SIGTERM ends it cleanly.
+    The first start fetches the weights (about 1.3 GB). Ctrl-C or SIGTERM ends it cleanly.
     """
+    from kaiwa.serving import check
     from kaiwa.serving import serve as run
 
     _log_to_stderr()
     settings = read_settings(host=host, port=port, data=data, behind_proxy=behind_proxy)
-    for file in (cert, key):
-        if file is not None and not file.is_file():
-            raise SetupError(f"there is no file {file}")
+    check(settings, tls=tls, cert=cert, key=key)
     _pull_needed(settings)
     asyncio.run(run(settings, tls=tls, cert=cert, key=key, open_page=not no_open))
 

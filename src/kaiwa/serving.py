@@ -39,15 +39,18 @@ log = structlog.get_logger()
 async def serve(
     settings: Settings, *, tls: bool, cert: Path | None, key: Path | None, open_page: bool
 ) -> None:
-    """Run until SIGTERM or SIGINT. Raises SetupError, AlreadyRunning, DatabaseDown."""
-    if (cert is None) != (key is None):
-        raise SetupError("--cert and --key go together")
+    """Run until SIGTERM or SIGINT; call `check` first.
+
+    Raises SetupError, AlreadyRunning, DatabaseDown.
+    """
+    stopping = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     secure = tls or cert is not None
-    _check_binding(settings, secure=secure)
-    _check_port(settings)
+    names = (settings.host.lower(), *settings.allowed_hosts)
     if tls and cert is None:
-        cert, key = await asyncio.to_thread(local_certificate, settings.data / "tls")
-    site = Site(settings.port, secure, settings.behind_proxy, settings.allowed_hosts)
+        cert, key = await asyncio.to_thread(local_certificate, settings.data / "tls", names)
+    site = Site(settings.port, secure, settings.behind_proxy, names)
     async with running(settings, site) as services:
         server = Server(
             create_application(services),
@@ -59,15 +62,23 @@ async def serve(
             ssl_key=key,
         )
         server.workers_kill_timeout = CLOSE_S
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stopping.set)
+        owner = await services.accounts.machine_owner(getpass.getuser())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stopping, services, server))
             serving = tasks.create_task(_serve(server))
             await _wait_until_listening(settings, serving)
-            await _greet(settings, services, secure=secure, open_page=open_page)
+            await _greet(settings, services, owner, secure=secure, open_page=open_page)
+
+
+def check(settings: Settings, *, tls: bool, cert: Path | None, key: Path | None) -> None:
+    """What can be known to be wrong before anything is fetched or started. Raises SetupError."""
+    if (cert is None) != (key is None):
+        raise SetupError("--cert and --key go together")
+    for file in (cert, key):
+        if file is not None and not file.is_file():
+            raise SetupError(f"there is no file {file}")
+    _check_binding(settings, secure=tls or cert is not None)
+    _check_port(settings)
 
 
 async def _serve(server: Any) -> None:
@@ -99,7 +110,9 @@ async def _wait_until_listening(settings: Settings, serving: asyncio.Task[None])
         return
 
 
-async def _greet(settings: Settings, services: Services, *, secure: bool, open_page: bool) -> None:
+async def _greet(
+    settings: Settings, services: Services, owner: User, *, secure: bool, open_page: bool
+) -> None:
     """Say where the page is; on loopback, leave the owner's way in."""
     console = Console(stderr=True, highlight=False)
     url = settings.behind_proxy or _url(settings, secure=secure)
@@ -107,7 +120,7 @@ async def _greet(settings: Settings, services: Services, *, secure: bool, open_p
     if not _is_loopback(settings.host):
         return
     door = settings.data / "open.html"
-    await _leave_door(door, url, services.accounts)
+    await _leave_door(door, url, services.accounts, owner)
     if open_page and webbrowser.open(door.as_uri()):
         return
     console.print(
@@ -117,12 +130,11 @@ async def _greet(settings: Settings, services: Services, *, secure: bool, open_p
     )
 
 
-async def _leave_door(door: Path, url: str, accounts: Accounts) -> None:
+async def _leave_door(door: Path, url: str, accounts: Accounts, owner: User) -> None:
     """A page that only this user can read, which carries a one-time code to the server's page.
 
     In a URL's fragment the code reaches neither a log nor a process list.
     """
-    owner = await machine_owner(accounts)
     code = new_login_code()
     await accounts.put_login_code(login_code_digest(code), owner.id, CODE_LIFETIME_S)
     page = (
@@ -131,13 +143,6 @@ async def _leave_door(door: Path, url: str, accounts: Accounts) -> None:
         f'<p><a href="{url}/#code={code}">kaiwa</a></p>'
     )
     await asyncio.to_thread(_write_private, door, page)
-
-
-async def machine_owner(accounts: Accounts) -> User:
-    """The account of whoever runs the server; made at the first start, without a password."""
-    name = getpass.getuser()
-    found = await accounts.credentials(name)
-    return found.user if found is not None else await accounts.register(name, None)
 
 
 def _write_private(path: Path, text: str) -> None:

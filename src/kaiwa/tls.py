@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,19 +20,28 @@ LIFETIME: Final = datetime.timedelta(days=397)  # browsers refuse longer ones
 RENEW_BEFORE: Final = datetime.timedelta(days=30)
 
 
-def local_certificate(folder: Path) -> tuple[Path, Path]:
+def local_certificate(folder: Path, called: Iterable[str] = ()) -> tuple[Path, Path]:
     """The certificate and its key as PEM files in `folder`; made anew when missing, near its end,
     or when the machine's names have changed.
 
-    It is self-signed for every name and address of this machine: browsers ask once whether to
-    trust it.
+    It is self-signed for every name and address of this machine, and what else it is `called`:
+    browsers ask once whether to trust it.
     """
     cert, key = folder / "cert.pem", folder / "key.pem"
     names, addresses = _names()
+    names |= {name for name in called if not _is_address(name)}
     if not (key.exists() and _still_good(cert, names, addresses)):
         folder.mkdir(parents=True, exist_ok=True)
         _make(cert, key, names, addresses)
     return cert, key
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _names() -> tuple[set[str], set[str]]:

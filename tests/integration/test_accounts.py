@@ -106,3 +106,18 @@ async def test_answers_carry_the_security_headers(home: House) -> None:
     assert "script-src 'self'" in page.headers["content-security-policy"]
     assert "unsafe" not in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_machines_owner_is_one_account_that_no_guest_can_be(home: House) -> None:
+    accounts = home.services.accounts
+    async with home.client() as http:
+        await http.post("/auth/register", json={"name": "root", "password": "12345678"})
+    owner = await accounts.machine_owner("root")
+    assert owner.name.startswith("root@")
+    assert await accounts.machine_owner("root") == owner
+    assert await accounts.machine_owner("somebody") == owner
+
+
+async def test_an_account_without_a_password_was_made_here_and_is_the_owners(home: House) -> None:
+    made = await home.services.accounts.register("mari", None)
+    assert await home.services.accounts.machine_owner("Mari") == made

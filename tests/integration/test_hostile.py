@@ -101,3 +101,10 @@ async def test_a_capture_of_another_talk_is_not_there(mari: Guest, ken: Guest) -
         assert answer.status_code == status
     assert (await mari.http.head(f"/talks/{mine}/captures/capture-1")).status_code == 200
     assert (await mari.http.head(f"/talks/{other}/captures/capture-1")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/talks/stream", "/talks/x/utterances/stream"])
+async def test_only_an_upload_may_be_large(home: House, path: str) -> None:
+    async with home.client() as http:
+        answer = await http.patch(path, content=b" " * 400_000)
+    assert answer.status_code == 413

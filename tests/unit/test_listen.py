@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -65,10 +66,9 @@ async def hearing() -> Hearing:
 
 
 @asynccontextmanager
-async def listening(hearing: Hearing, started_ms: int | None = None) -> AsyncIterator[Listening]:
+async def listening(hearing: Hearing, **changes: Any) -> AsyncIterator[Listening]:
     capture = await hearing.log.open_capture(hearing.talk.id, MARI.id, CAPTURE)
-    if started_ms is not None:
-        capture = replace(capture, started_ms=started_ms)
+    capture = replace(capture, **changes)
     async with Listening.open(hearing.ears, hearing.talk, MARI, capture) as opened:
         yield opened
 
@@ -231,7 +231,7 @@ async def test_a_live_utterance_asks_for_an_answer_and_an_old_one_does_not(
         await ear.hear(speech(600, 900))
         await ear.flush()
     assert [said.text for said in hearing.asked] == TEXTS[:1]
-    async with listening(hearing, started_ms=-60_000) as ear:
+    async with listening(hearing, age_ms=60_000) as ear:
         await ear.hear(speech(1_100, 900))
         await ear.flush()
     assert len(await hearing.finals()) == 2 and len(hearing.asked) == 1

@@ -39,6 +39,11 @@ class Frame:
     payload: bytes
 
 
+def environment_of_children() -> dict[str, str]:
+    """What children may know of ours: no address of a database, no key."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
 class ChildProcess:
     """Started by `start`, ended by `stop`; one task may send while another receives."""
 
@@ -68,8 +73,7 @@ class ChildProcess:
             stdin=PIPE,
             stdout=PIPE,
             limit=_PIPE_BYTES,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-            | dict(environment or {}),
+            env=environment_of_children() | dict(environment or {}),
             start_new_session=True,  # Ctrl-C is for the server, which then ends its children
         )
         child = cls(process, max_frame)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kaiwa.adapters.child_process import environment_of_children
 from kaiwa.adapters.llm_embedded_child import ChildConfig
 from kaiwa.adapters.llm_openai import OpenAIChatModel
 from kaiwa.errors import ModelDown, ModelMissing
@@ -156,12 +157,14 @@ class EmbeddedChatModel:
             stderr = undo.enter_context(tempfile.TemporaryFile())
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # never import from the directory kaiwa happens to be started in
                 "-m",
                 _CHILD,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=stderr,
-                env=_environment(),
+                env=environment_of_children(),
+                start_new_session=True,  # Ctrl-C is for the server, which then ends its children
             )
             undo.pop_all()
         _stdin(process).write(config.to_line())
@@ -258,12 +261,6 @@ def _stdout(process: Process) -> asyncio.StreamReader:
     if process.stdout is None:
         raise RuntimeError("the child was started without a pipe from its stdout")
     return process.stdout
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without our keys and addresses."""
-    secret = ("KAIWA_", "DATABASE_", "PG")
-    return {name: value for name, value in os.environ.items() if not name.startswith(secret)}
 
 
 def usable_cores() -> int:

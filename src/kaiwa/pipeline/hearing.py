@@ -35,6 +35,7 @@ from kaiwa.ports.vad import VoiceActivityFactory
 PARTIAL_STEP: Final = ms_to_samples(400)  # new sound that makes another hypothesis worth its cost
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
+BLOCK: Final = ms_to_samples(1_000)  # 6 ms of voice activity at a time
 
 
 @dataclass(slots=True)
@@ -90,6 +91,11 @@ class Hearing(ABC):
 
     async def hear(self, block: Samples) -> None:
         """Take sound of any length. Waits while recognition is behind."""
+        for at in range(0, len(block), BLOCK):
+            await self._hear(block[at : at + BLOCK])
+            await asyncio.sleep(0)  # sound faster than real time must not starve the others
+
+    async def _hear(self, block: Samples) -> None:
         self._sound.append(block)
         while (frame := self._sound.next_frame()) is not None:
             now, samples = frame
@@ -104,7 +110,6 @@ class Hearing(ABC):
                 self._settled = settled
                 await self._work.put(_Settled(settled))
         self._sound.forget(min(self._endpointer.settled, self._fed_to()))
-        await asyncio.sleep(0)  # an upload faster than real time must not starve the others
 
     async def flush(self) -> None:
         """The sound is over: what is open is closed, and will be told of."""

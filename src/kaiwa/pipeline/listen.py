@@ -62,6 +62,7 @@ class Listening(Hearing):
         self._talk = talk
         self._user = user
         self._capture = capture
+        self._sample_zero = time.monotonic() - capture.age_ms / 1000
         self.utterances: list[UtteranceFinal] = []
 
     @classmethod
@@ -165,5 +166,5 @@ class Listening(Hearing):
         return self._capture.started_ms + samples_to_ms(sample)
 
     def _is_live(self) -> bool:
-        now_ms = int((time.time() - self._talk.created_at.timestamp()) * 1000)
-        return now_ms - self._talk_ms(self.position) < LIVE_EDGE_MS
+        edge_ms = (time.monotonic() - self._sample_zero) * 1000
+        return edge_ms - samples_to_ms(self.position) < LIVE_EDGE_MS

@@ -7,6 +7,7 @@ whatever the number of processes: the log's claim decides.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -26,7 +27,7 @@ from kaiwa.domain.events import (
     ReplyStopping,
     UtteranceFinal,
 )
-from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
+from kaiwa.domain.ids import ClipId, EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
@@ -306,7 +307,8 @@ class Responder:
                     notice = ReplyNotice(
                         reply_id=reply.reply_id, code=error.code, message=error.message
                     )
-                    await self._log.tell(reply.talk.id, notice)
+                    with contextlib.suppress(DatabaseDown):
+                        await self._log.tell(reply.talk.id, notice)
             event = ReplyClause(
                 reply_id=reply.reply_id,
                 index=index,
@@ -330,7 +332,13 @@ class Responder:
         speech = await engine.speak(text, voice) if text else None
         if speech is None or not len(speech.pcm):
             return None, 0  # nothing that can be said, such as code
-        return await self._clips.put(reply.talk.id, voice.id, speech), speech.duration_ms
+        clips: list[ClipId] = []
+
+        async def put() -> None:
+            clips.append(await self._clips.put(reply.talk.id, voice.id, speech))
+
+        await patiently(put, PATIENCE_S)
+        return clips[0], speech.duration_ms
 
 
 def _status(reply: _Reply, making: asyncio.Task[None]) -> Status:

@@ -27,6 +27,12 @@ class Accounts(Protocol):
     async def register(self, name: str, password_hash: str | None) -> User:
         """Raises Conflict when the name is taken."""
 
+    async def machine_owner(self, name: str) -> User:
+        """The account of whoever runs the servers of this database; made on first use.
+
+        It gets that name, or one like it if somebody else has it.
+        """
+
     async def credentials(self, name: str) -> Credentials | None: ...
 
     async def user(self, user: UserId) -> User | None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kaiwa.domain.events import Durable, Ephemeral, Recorded, ReplyClause, UtteranceFinal
@@ -17,7 +17,8 @@ class Capture:
     """One microphone recording as the database knows it.
 
     `epoch` is the connection that may write; `offset` is the durable offset in samples;
-    `started_ms` places sample 0 in the talk's time; `utterances` counts those stored.
+    `started_ms` places sample 0 in the talk's time; `utterances` counts those stored; `age_ms` is
+    how long ago sample 0 was when the capture was opened, all by the database's clock.
     """
 
     id: CaptureId
@@ -27,6 +28,7 @@ class Capture:
     offset: int
     started_ms: int
     utterances: int
+    age_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
 STATIC: Final = Path(__file__).with_name("static")
+_UPLOAD: Final = re.compile(r"/talks/[^/]+/stream")
 PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
@@ -126,9 +128,14 @@ class _Everywhere:
             else:
                 await _answer(error)(scope, receive, send_with_headers)
             return
-        if scope["type"] == "http" and not scope["path"].endswith("/stream"):
+        if scope["type"] == "http" and not _is_upload(scope):
             receive = _limited(receive)
         await self._app(scope, receive, send_with_headers)
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Sound has limits of its own, and is not read before its sender is known."""
+    return scope["method"] in ("POST", "PUT") and _UPLOAD.fullmatch(scope["path"]) is not None
 
 
 def _limited(receive: Receive) -> Receive:

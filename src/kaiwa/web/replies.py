@@ -71,7 +71,8 @@ async def heard(talk: Readable, services: Asking, report: HeardReport) -> None:
 async def clip(
     talk: Readable, clip: str, services: Asking, accept: Annotated[str, Header()] = "*/*"
 ) -> Response:
-    media_type: ClipFormat = "audio/ogg" if "audio/ogg" in accept else "audio/wav"
+    asked = {part.partition(";")[0].strip() for part in accept.split(",")}
+    media_type: ClipFormat = "audio/ogg" if "audio/ogg" in asked else "audio/wav"
     found = await services.clips.get(talk.id, ClipId(clip), media_type)
     return Response(
         found.data,

@@ -7,6 +7,7 @@ import './protocol.test.js';
 import './route.test.js';
 import './sse.test.js';
 import './state.test.js';
+import './voice.test.js';
 
 window.results = await run();
 for (const { name, ok, error } of window.results) {

@@ -114,14 +114,14 @@ class MemoryEventLog:
 
     async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
         log = self._log(talk)
+        now_ms = int((time.monotonic() - log.created) * 1000)
         known = self._captures.get(capture)
         if known is None:
-            started = int((time.monotonic() - log.created) * 1000)
-            opened = Capture(capture, talk, participant, 1, 0, started, 0)
+            opened = Capture(capture, talk, participant, 1, 0, now_ms, 0)
         elif (known.talk, known.participant) != (talk, participant):
             raise Conflict(f"the capture {capture} belongs to another talk or participant")
         else:
-            opened = replace(known, epoch=known.epoch + 1)
+            opened = replace(known, epoch=known.epoch + 1, age_ms=now_ms - known.started_ms)
         self._captures[capture] = opened
         return opened
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from typing import Any
 
 from kaiwa.adapters.postgres.database import Database, queries
@@ -32,6 +33,18 @@ class PostgresAccounts:
             )
         if row is None:
             raise Conflict(f"the name {name} is taken")
+        return _user(row)
+
+    async def machine_owner(self, name: str) -> User:
+        async with self._database.transaction() as connection:
+            row = await queries.machine_owner(connection)
+            if row is None:
+                row = await queries.insert_owner(connection, id=new_id(), name=name)
+            if row is None:
+                other = f"{name}@{socket.gethostname()}"
+                row = await queries.insert_owner(connection, id=new_id(), name=other)
+        if row is None:
+            raise Conflict(f"{name} and {other} are somebody else's names")
         return _user(row)
 
     async def credentials(self, name: str) -> Credentials | None:

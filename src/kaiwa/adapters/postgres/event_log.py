@@ -246,4 +246,5 @@ def _capture(row: Any) -> Capture:
         offset=row["durable_offset"],
         started_ms=row["started_ms"],
         utterances=row["utterances"],
+        age_ms=row.get("age_ms", 0),
     )

@@ -42,7 +42,10 @@ SELECT :capture, id, :participant, (extract(epoch FROM now() - created_at) * 100
 FROM talks WHERE id = :talk AND deleted_at IS NULL
 ON CONFLICT (id) DO UPDATE SET epoch = captures.epoch + 1
 WHERE captures.talk_id = :talk AND captures.user_id = :participant
-RETURNING *;
+RETURNING *, (
+    SELECT (extract(epoch FROM now() - talks.created_at) * 1000)::bigint - captures.started_ms
+    FROM talks WHERE talks.id = captures.talk_id
+) AS age_ms;
 
 -- name: advance_capture(new_offset, utterances, capture, epoch, old_offset)^
 -- At the new offset already: the same move, whose answer was lost.
@@ -106,6 +109,15 @@ RETURNING value;
 -- name: insert_user(id, name, password_hash)^
 INSERT INTO users (id, name, password_hash) VALUES (:id, :name, :password_hash)
 ON CONFLICT (lower(name)) DO NOTHING
+RETURNING id, name;
+
+-- name: machine_owner()^
+SELECT id, name FROM users WHERE owner;
+
+-- name: insert_owner(id, name)^
+-- An account of that name without a password was made on this machine: it is the owner's.
+INSERT INTO users (id, name, owner) VALUES (:id, :name, true)
+ON CONFLICT (lower(name)) DO UPDATE SET owner = true WHERE users.password_hash IS NULL
 RETURNING id, name;
 
 -- name: user_by_name(name)^

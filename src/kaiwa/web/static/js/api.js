@@ -3,6 +3,7 @@
 /** @import {Member, Talk, TalkSettings, User, UtteranceEdited, UtteranceFinal, Voice}
  *   from './types.js' */
 import { mintId } from './core/ids.js';
+import { clipTypes } from './core/protocol.js';
 
 const TIMEOUT_MS = 20_000; // no plain request takes this long on a healthy server
 
@@ -39,6 +40,8 @@ export class ApiError extends Error {
 export class Api {
   /** Called when a request that needs it finds nobody signed in. */
   onSignedOut = () => {};
+  /** Safari before 18.4 decodes no Ogg Opus. */
+  #clipTypes = clipTypes(new Audio().canPlayType('audio/ogg; codecs=opus') !== '');
 
   /** @param {string} name @param {string} password @returns {Promise<{user: User}>} */
   login(name, password) {
@@ -146,7 +149,7 @@ export class Api {
   async clip(id, clip, signal) {
     const get = () =>
       fetch(talkPath(id, 'clips', clip), {
-        headers: { Accept: 'audio/ogg;q=0.9, audio/wav' },
+        headers: { Accept: this.#clipTypes },
         signal,
       });
     let response = await get();

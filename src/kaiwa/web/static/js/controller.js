@@ -218,6 +218,7 @@ export class Controller {
         api: this.api,
         talk,
         user,
+        voices: () => this.state.voices,
         onStream: (state) => this.store.dispatch({ type: 'stream', state }),
         onSound: (state) => this.store.dispatch({ type: 'sound', state }),
         onDurable: (capture, offset) => {

@@ -1,10 +1,11 @@
 /** One open talk: its events, its state, its sound, and what its reader does in it. */
 
-/** @import {Command, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User}
- *   from './types.js' */
+/** @import {Command, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User,
+ *   Voice} from './types.js' */
 /** @import {Api} from './api.js' */
 import { mintId } from './core/ids.js';
 import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './core/state.js';
+import { playsHere, speakerOf } from './core/voice.js';
 import { HeardReporter } from './audio/heard.js';
 import { Player } from './audio/playback.js';
 import { followTalk, ReadAgain } from './event-stream.js';
@@ -18,6 +19,7 @@ const ANSWER_MS = 10_000; // how long the last words of an ended capture are wai
  * @property {Api} api
  * @property {Talk} talk
  * @property {User} user
+ * @property {() => Voice[]} voices the server's
  * @property {(state: StreamState) => void} onStream
  * @property {(state: SoundState) => void} onSound
  * @property {(capture: string, offset: number) => void} onDurable
@@ -104,7 +106,8 @@ export class TalkSession {
     try {
       await this.#ownWords();
       const { reply_id: replyId } = await this.options.api.ask(this.id);
-      this.#asked = replyId;
+      // Its beginning may have been read before this answer.
+      this.#asked = replyById(this.state, replyId) ? null : replyId;
       this.store.dispatch({ type: 'reply.accepted', replyId });
     } catch (error) {
       this.store.dispatch({ type: 'reply.refused' });
@@ -116,7 +119,8 @@ export class TalkSession {
   async stop() {
     const replyId = this.player.replyId ?? goingReply(this.state)?.id ?? this.#asked;
     if (!replyId) return;
-    const at = this.player.stop(replyId);
+    const at = playsHere(this.state, replyId) ? this.player.heard(replyId) : null;
+    this.player.stop(replyId);
     this.store.dispatch({ type: 'reply.refused' });
     try {
       const heard = at && { clause: at.clause, ms: Math.round(at.ms) };
@@ -161,9 +165,10 @@ export class TalkSession {
         // Live replies only: those that were being made while this page was listening.
         const reply = replyById(this.state, event.reply_id);
         const clause = reply?.clauses.at(-1);
-        const { voice, language } = this.state.settings;
-        const audible = voice !== 'none' && (event.clip !== null || voice === 'browser');
-        if (reply?.live && clause && audible) this.player.add(reply.id, clause, language);
+        const { settings } = this.state;
+        if (reply && clause && speakerOf(reply, settings, this.options.voices())) {
+          this.player.add(reply.id, clause, settings.language);
+        }
         break;
       }
       case 'reply.finished':

@@ -11,10 +11,12 @@ _SCHEMA = (
         id text PRIMARY KEY,
         name text NOT NULL,
         password_hash text,
+        owner boolean NOT NULL DEFAULT false,
         created_at timestamptz NOT NULL DEFAULT now()
     )
     """,
     "CREATE UNIQUE INDEX users_name ON users (lower(name))",
+    "CREATE UNIQUE INDEX users_owner ON users (owner) WHERE owner",
     """
     CREATE TABLE secrets (
         name text PRIMARY KEY,

@@ -53,9 +53,13 @@ export class Capture {
   async start() {
     this.options.onState('opening');
     const microphone = await Microphone.open();
-    if (this.#abort.signal.aborted) return microphone.close();
     this.microphone = microphone;
+    if (this.#abort.signal.aborted) return this.#sleep(); // ended while the browser asked
     const source = await openSource(microphone, this.options.source);
+    if (this.#abort.signal.aborted) {
+      source.stop();
+      return this.#sleep();
+    }
     this.#source = source;
     document.documentElement.dataset.source = source.kind;
     microphone.track.addEventListener('ended', () => {
@@ -65,10 +69,7 @@ export class Capture {
     microphone.context.addEventListener('statechange', this.#contextChanged);
     source.bytes.pipeTo(this.#spool.writable()).catch(() => this.#spool.close());
     this.options.onState('listening');
-    this.done = this.#upload(source).finally(() => {
-      this.#close();
-      this.options.onState('asleep');
-    });
+    this.done = this.#upload(source).finally(() => this.#sleep());
     this.done.catch(() => {});
   }
 
@@ -76,9 +77,12 @@ export class Capture {
   finish() {
     if (this.#ending) return this.done;
     this.#ending = true;
-    if (!this.#source) this.#abort.abort();
-    else this.options.onState('finishing');
-    this.#source?.stop();
+    if (!this.#source) {
+      this.#abort.abort(); // start() ends it when the microphone is open
+      return this.done;
+    }
+    this.options.onState('finishing');
+    this.#source.stop();
     this.#source = null;
     // The microphone's light goes out when the last samples have been taken.
     void waitFor(() => this.#spool.closed, 600).then(() => this.#close());
@@ -181,6 +185,11 @@ export class Capture {
       this.finish();
     }
   };
+
+  #sleep() {
+    this.#close();
+    this.options.onState('asleep');
+  }
 
   #close() {
     if (!this.microphone) return;

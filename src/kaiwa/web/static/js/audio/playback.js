@@ -4,6 +4,7 @@
  */
 
 /** @import {Clause, Position} from '../types.js' */
+import { endOf, placeHeard } from '../core/voice.js';
 import { languageOf, speakAloud } from './browser-voice.js';
 
 const TICK_MS = 100; // how exactly the highlight follows; clause ends are exact
@@ -58,6 +59,8 @@ export class Player {
   /** @type {Item | null} the clause whose beginning has been told */
   #told = null;
   #stopped = new Set();
+  /** @type {Map<string, {clause: number, ms: number}>} by reply: what is over and was heard */
+  #heard = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wake;
 
@@ -92,12 +95,14 @@ export class Player {
     void this.#pump();
   }
 
-  /** What is being heard now. @returns {Position | null} */
-  position() {
-    const item = this.#current();
-    if (!item) return null;
-    const { replyId, clause } = item;
-    return { replyId, clause: clause.index, ms: this.#elapsed(item) };
+  /** How far a reply has been heard, also while nothing sounds. @param {string} replyId */
+  heard(replyId) {
+    const spoken = this.#speech && this.#current();
+    if (spoken?.replyId === replyId) {
+      return { clause: spoken.clause.index, ms: this.#elapsed(spoken) };
+    }
+    const clips = this.#items.filter((item) => item.replyId === replyId);
+    return placeHeard(clips, audio().currentTime, this.#heard.get(replyId));
   }
 
   /** The reply that is sounding or waits to. */
@@ -108,13 +113,14 @@ export class Player {
   /**
    * Silence, now.
    * @param {string} [replyId] only this reply, which will not be played again; else everything
-   * @returns {Position | null} how far it had got
    */
   stop(replyId) {
-    const at = this.position();
     if (replyId) this.#stopped.add(replyId);
     const gone = this.#items.filter((item) => !replyId || item.replyId === replyId);
-    if (!gone.length) return null;
+    if (!gone.length) return;
+    for (const id of new Set(gone.map((item) => item.replyId))) {
+      this.#heard.set(id, this.heard(id));
+    }
     this.#items = this.#items.filter((item) => !gone.includes(item));
     for (const { node } of gone) {
       if (!node) continue;
@@ -126,8 +132,8 @@ export class Player {
       this.#speech = null;
     }
     this.#free = 0;
-    if (!this.#items.length) this.#rest();
-    return at && gone.some((item) => item.replyId === at.replyId) ? at : null;
+    if (this.#items.length) void this.#pump();
+    else this.#rest();
   }
 
   close() {
@@ -158,7 +164,7 @@ export class Player {
     this.#pumping = true;
     for (;;) {
       const item = this.#items.find((i) => !i.node && i !== this.#speech?.item);
-      if (!item) break;
+      if (!item || this.#speech) break; // what follows the browser's voice waits for its end
       this.#prefetch();
       if (!item.clause.clip) {
         // The browser's voice has no clock to schedule on: it waits for its turn.
@@ -215,7 +221,9 @@ export class Player {
   /** @param {Item} item @param {number} ms its whole length */
   #ended(item, ms) {
     if (!this.#items.includes(item)) return;
-    this.options.onHeard({ replyId: item.replyId, clause: item.clause.index, ms });
+    const end = endOf(item.clause, ms);
+    this.#heard.set(item.replyId, end);
+    this.options.onHeard({ replyId: item.replyId, ...end });
     this.#reported = performance.now();
     const root = document.documentElement;
     root.dataset.played = String(Number(root.dataset.played ?? 0) + 1);

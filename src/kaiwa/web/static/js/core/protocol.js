@@ -37,6 +37,11 @@ export const L16 = 'audio/L16;rate=16000;channels=1';
 export const SAMPLE_RATE = 16000;
 export const BYTES_PER_SAMPLE = 2;
 
+/** How a clip is asked for. @param {boolean} ogg whether this browser can decode Ogg Opus */
+export function clipTypes(ogg) {
+  return ogg ? 'audio/ogg, audio/wav;q=0.9' : 'audio/wav';
+}
+
 const durable = new Set(DURABLE);
 const ephemeral = new Set(EPHEMERAL);
 
