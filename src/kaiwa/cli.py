@@ -187,7 +187,8 @@ def list_models() -> None:
 @models_cli.command("pull")
 def pull_models(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names from the list; none: all that serve uses.")
+        list[str] | None,
+        typer.Argument(help="From the list; none: what serve uses by default."),
     ] = None,
 ) -> None:
     """Fetch weights, with progress; what was fetched before is kept, and checked by digest.

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 512  # what Silero looks at: 32 ms
-FRAME_MS = FRAME_SAMPLES * 1000 // SAMPLE_RATE
 
 Samples = npt.NDArray[np.int16]
 """Shape (samples,), 16 kHz mono."""

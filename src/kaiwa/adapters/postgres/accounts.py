@@ -52,11 +52,6 @@ class PostgresAccounts:
             row = await queries.user_by_name(connection, name=name)
         return None if row is None else Credentials(_user(row), row["password_hash"])
 
-    async def user(self, user: UserId) -> User | None:
-        async with self._database.connection() as connection:
-            row = await queries.user_by_id(connection, id=user)
-        return None if row is None else _user(row)
-
     async def users(self) -> list[User]:
         async with self._database.connection() as connection:
             return [_user(row) async for row in queries.all_users(connection)]

@@ -32,10 +32,6 @@ SELECT payload FROM events
 WHERE talk_id = :talk AND payload ->> 'type' = 'utterance.final'
   AND payload ->> 'utterance_id' = :utterance_id;
 
--- name: talk_clock(talk)$
-SELECT (extract(epoch FROM now() - created_at) * 1000)::bigint
-FROM talks WHERE id = :talk AND deleted_at IS NULL;
-
 -- name: open_capture(capture, participant, talk)^
 INSERT INTO captures (id, talk_id, user_id, started_ms)
 SELECT :capture, id, :participant, (extract(epoch FROM now() - created_at) * 1000)::bigint
@@ -122,9 +118,6 @@ RETURNING id, name;
 
 -- name: user_by_name(name)^
 SELECT id, name, password_hash FROM users WHERE lower(name) = lower(:name);
-
--- name: user_by_id(id)^
-SELECT id, name FROM users WHERE id = :id;
 
 -- name: all_users()
 SELECT id, name FROM users ORDER BY created_at;
