@@ -28,8 +28,8 @@ format: $(VENV)/dev.done ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.done ## measure on this machine (see docs/benchmarks.md)
-	$(BIN)/python -m bench.chain
+bench: $(VENV)/dev.done ## measure the whole chain on this machine (see docs/benchmarks.md)
+	$(BIN)/python -m bench.chain $(ARGS)
 
 lock: $(VENV)/dev.done ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -U -o requirements.lock
