@@ -14,7 +14,7 @@ import asyncpg
 from kaiwa.errors import BadRequest, DatabaseDown
 
 POOL_SIZE = 10
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 15.0  # a machine that is all recognition and replies takes its time
 COMMAND_TIMEOUT_S = 15.0  # nothing kaiwa asks takes longer, unless the database is gone
 _DOWN: Final = (
     OSError,
