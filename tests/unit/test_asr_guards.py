@@ -18,6 +18,7 @@ from kaiwa.adapters.asr_whisper.guards import (
     judge,
     loops,
     outruns,
+    repeats,
     token_cap,
     without_subtitles,
 )
@@ -26,7 +27,7 @@ from kaiwa.adapters.asr_whisper.guards import (
 def decode(
     text: str, *, logprob: float = -0.3, no_speech: float = 0.05, capped: bool = False
 ) -> Decode:
-    return Decode(text, logprob, no_speech, capped)
+    return Decode(text, (), logprob, no_speech, capped)
 
 
 def test_the_window_is_the_speech_and_a_margin_between_floor_and_full() -> None:
@@ -127,3 +128,13 @@ def test_subtitle_lines_go_and_the_rest_stays(text: str, kept: str) -> None:
 @given(st.text(max_size=80))
 def test_only_an_end_is_ever_taken_away(text: str) -> None:
     assert text.startswith(without_subtitles(text))
+
+
+LONG = "which were the immediate predecessors of the true printed book, "
+
+
+def test_a_long_piece_said_twice_faster_than_anybody_repeats_it_is_a_loop() -> None:
+    assert repeats("Produced the block books, " + 2 * LONG, 5.3)
+    assert judge(decode("Produced the block books, " + 2 * LONG), 5.3) is Verdict.RUNAWAY
+    assert not repeats(2 * LONG, 12.0)
+    assert not repeats("そうですね、そうですね。", 2.0)

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from kaiwa.adapters.asr_whisper.scheduler import Scheduler
 from kaiwa.adapters.asr_whisper.segment import LONGEST_SEGMENT, WhisperSegment
-from kaiwa.adapters.asr_whisper.transcriber import Language, Transcriber
+from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Transcript
 from kaiwa.errors import RecogniserDown
@@ -32,10 +32,10 @@ class SlowTranscriber:
     def go(self, decodes: int = 1) -> None:
         self._go.release(decodes)
 
-    def partial(self, samples: Samples, language: Language, prompt: str) -> str | None:
+    def partial(self, samples: Samples, known: Known, prompt: str) -> str | None:
         return self._decode(f"partial {prompt}{len(samples)}")
 
-    def final(self, samples: Samples, language: Language, prompt: str) -> Transcript:
+    def final(self, samples: Samples, known: Known, prompt: str) -> Transcript:
         return Transcript(self._decode(f"final {prompt}{len(samples)}"), "ja")
 
     def _decode(self, text: str) -> str:

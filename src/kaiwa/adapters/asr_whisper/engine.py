@@ -1,8 +1,13 @@
-"""Whisper on CTranslate2: one decode of one piece of sound, with the context cut to size.
+"""Whisper, one decode of one piece of sound, with the context cut to size.
 
 Whisper was trained on windows padded to 30 s, and an encoder pass over all of that padding is
-most of the cost of a short utterance. CTranslate2 takes any even number of mel frames, so the
-window here is the speech, a margin, and no more.
+most of the cost of a short utterance. The window here is the speech, a margin, and no more.
+
+The rest of the cost is the decoder, one step for each token. A hypothesis about a growing segment
+mostly repeats the one before it, so the earlier one is a draft: one pass over all of its tokens
+tells how far the decoder agrees with it, and only what comes after is decoded step by step. The
+text is the one that greedy decoding would give (Leviathan et al., "Fast Inference from
+Transformers via Speculative Decoding", 2023, with the past in the place of a small model).
 """
 
 from __future__ import annotations
@@ -10,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import ctranslate2
 import numpy as np
 import numpy.typing as npt
 import tokenizers
@@ -20,13 +24,14 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
 from kaiwa.domain.audio import SAMPLE_RATE, Samples, as_float
+from kaiwa.domain.speech import Word
 
 FULL_CONTEXT_S = 30.0
 """What Whisper was trained on, and the most it can take."""
 MARGIN_S = 3.0
-"""Silence after the speech. Greedy, with this file's guards: 34 errors in 226 characters of
-Japanese and 10 in 183 words of English, against 32 and 10 at 30 s and a third of the time.
-Speech without any padding makes the decoder loop."""
+"""Silence after the speech. Greedy, with the guards: 34 errors in 226 characters of Japanese and
+10 in 183 words of English, against 32 and 10 at 30 s and a third of the time. Speech without any
+padding makes the decoder loop."""
 FLOOR_S = 8.0
 """Windows shorter than this loop; at 5 s one-word answers came out twice (待て待て, "No. No.")."""
 
@@ -34,6 +39,8 @@ POSITIONS = 448
 """The decoder's positions: prompt and text together."""
 PROMPT_TOKENS = POSITIONS // 2 - 1
 """How much earlier text the model was trained to see."""
+FRAME_S = 0.02
+"""What one place of the encoder's output covers."""
 
 _FRAMES_PER_S = 100
 _HOP = SAMPLE_RATE // _FRAMES_PER_S
@@ -47,13 +54,42 @@ class Decode:
     """One pass of the decoder.
 
     `logprob` is the mean log-probability of a token; `no_speech` the probability (0..1) of the
-    token that stands for "nobody speaks"; `capped` says that the token cap ended it.
+    token that stands for "nobody speaks"; `capped` says that the token cap ended it. `words` are
+    there when they were asked for.
     """
 
     text: str
+    tokens: tuple[int, ...]
     logprob: float
     no_speech: float
     capped: bool
+    words: tuple[Word, ...] = ()
+
+
+class Engine(Protocol):
+    """A loaded model. Not for use from two threads at once."""
+
+    @property
+    def multilingual(self) -> bool: ...
+
+    def encode(self, samples: Samples, window_s: float) -> Any:
+        """The encoder's view of at most 30 s of sound, padded to `window_s`."""
+
+    def languages(self, encoded: Any) -> list[tuple[str, float]]:
+        """Languages (ISO 639-1) and their probabilities, the likeliest first."""
+
+    def decode(
+        self,
+        encoded: Any,
+        *,
+        language: str,
+        prompt: str,
+        draft: Sequence[int],
+        max_tokens: int,
+        speech_s: float | None,
+    ) -> Decode:
+        """The text of `encoded`. `prompt` is text that went before it, `draft` the tokens it may
+        begin with, a help that changes nothing; `speech_s`: words are wanted, within that time."""
 
 
 def context_s(speech_s: float) -> float:
@@ -61,85 +97,42 @@ def context_s(speech_s: float) -> float:
     return min(max(speech_s + MARGIN_S, FLOOR_S), FULL_CONTEXT_S)
 
 
-class Engine:
-    """The model's weights and tables. Not for use from two threads at once.
+def seconds(samples: Samples) -> float:
+    return len(samples) / SAMPLE_RATE
 
-    Raises RuntimeError or ValueError from CTranslate2 when `model_dir` holds no usable model.
-    """
 
-    def __init__(self, model_dir: Path, *, threads: int, device: str = "cpu") -> None:
-        self._model = ctranslate2.models.Whisper(
-            str(model_dir), device=device, compute_type="int8", intra_threads=threads
-        )
+class Frontend:
+    """What every engine needs around the network: mel features before it, tokens behind it."""
+
+    def __init__(self, model_dir: Path, mels: int, *, multilingual: bool) -> None:
         self._tokens = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._features = FeatureExtractor(feature_size=mels)
+        self._multilingual = multilingual
+        self._tokenizers: dict[str, Any] = {}
 
-    @property
-    def multilingual(self) -> bool:
-        return bool(self._model.is_multilingual)
-
-    def encode(self, samples: Samples, window_s: float) -> ctranslate2.StorageView:
-        """The encoder's view of at most 30 s of sound, padded to `window_s`."""
+    def mel(self, samples: Samples, window_s: float) -> Mel:
+        """[1, mels, frames] of the sound, padded with silence to the window."""
         frames = min(
             -(-int(window_s * _FRAMES_PER_S) // _FRAMES_STEP) * _FRAMES_STEP,
             int(FULL_CONTEXT_S * _FRAMES_PER_S),
         )
         silence = max(0, frames * _HOP - len(samples))
-        mel: Mel = self._features(np.pad(as_float(samples), (0, silence)))[:, :frames]
-        mel = np.ascontiguousarray(mel, dtype=np.float32)
-        return self._model.encode(ctranslate2.StorageView.from_array(mel[np.newaxis]))
+        mel = self._features(np.pad(as_float(samples), (0, silence)))[:, :frames]
+        return np.ascontiguousarray(mel, dtype=np.float32)[np.newaxis]
 
-    def languages(self, encoded: ctranslate2.StorageView) -> list[tuple[str, float]]:
-        """Languages (ISO 639-1) and their probabilities, the likeliest first."""
-        [ranked] = self._model.detect_language(encoded)
-        return [(token[2:-2], float(probability)) for token, probability in ranked]
-
-    def decode(
-        self,
-        encoded: ctranslate2.StorageView,
-        *,
-        language: str,
-        prompt: str,
-        max_tokens: int,
-        beam: int,
-    ) -> Decode:
-        """The text of `encoded`; `prompt` is text that went before it."""
-        tokenizer = self._tokenizer(language)
-        start = self._start(tokenizer, prompt)
-        limit = min(max_tokens, POSITIONS // 2, POSITIONS - len(start))
-        # CTranslate2 lets through min(max_length / 2, max_length - len(start)) new tokens.
-        [result] = self._model.generate(
-            encoded,
-            [start],
-            beam_size=beam,
-            max_length=max(2 * limit, limit + len(start)),
-            return_scores=True,
-            return_no_speech_prob=True,
-        )
-        tokens: Sequence[int] = result.sequences_ids[0]
-        return Decode(
-            text=tokenizer.decode(tokens).strip(),
-            logprob=float(result.scores[0]),
-            no_speech=float(result.no_speech_prob),
-            capped=len(tokens) >= limit,
-        )
-
-    def _tokenizer(self, language: str) -> Any:
+    def tokenizer(self, language: str) -> Any:
+        """faster-whisper's, for one language (ISO 639-1)."""
         if language not in self._tokenizers:
             self._tokenizers[language] = Tokenizer(
-                self._tokens, self.multilingual, task="transcribe", language=language
+                self._tokens, self._multilingual, task="transcribe", language=language
             )
         return self._tokenizers[language]
 
-    @staticmethod
-    def _start(tokenizer: Any, prompt: str) -> list[int]:
-        start: list[int] = []
+    def start(self, language: str, prompt: str) -> tuple[list[int], int]:
+        """The tokens before the text, and the place of the one that stands for its beginning."""
+        tokenizer = self.tokenizer(language)
+        before: list[int] = []
         if prompt:
-            before = tokenizer.encode(" " + prompt.strip())[-PROMPT_TOKENS:]
-            start = [tokenizer.sot_prev, *before]
-        return [*start, *tokenizer.sot_sequence, tokenizer.no_timestamps]
-
-
-def seconds(samples: Samples) -> float:
-    return len(samples) / SAMPLE_RATE
+            earlier = tokenizer.encode(" " + prompt.strip())[-PROMPT_TOKENS:]
+            before = [tokenizer.sot_prev, *earlier]
+        return [*before, *tokenizer.sot_sequence, tokenizer.no_timestamps], len(before)

@@ -24,6 +24,9 @@ _LOOP_LENGTHS = range(1, 41)
 _LOOP_TIMES = 4  # はいはいはい and "no, no, no" are speech
 _LOOP_LEAST = 12  # characters; a short run (ええええ, wwww) is speech too
 
+_REPEAT_LEAST = 12  # characters of a piece said twice, which nobody says that fast:
+_REPEAT_RATE = 0.6  # of the fastest speech
+
 _NO_SPEECH = 0.6  # OpenAI's threshold …
 _UNSURE = -1.0  # … and theirs for the mean log-probability
 _NO_SPEECH_STOCK = 0.4  # against stock phrases; one-word answers were at 0.22 and below
@@ -96,7 +99,8 @@ def token_cap(language: str, speech_s: float) -> int:
 
 def judge(decode: Decode, speech_s: float) -> Verdict:
     """Whether a decode of `speech_s` seconds can be believed."""
-    if decode.capped or loops(decode.text) or outruns(decode.text, speech_s):
+    text = decode.text
+    if decode.capped or loops(text) or repeats(text, speech_s) or outruns(text, speech_s):
         return Verdict.RUNAWAY
     if not fold(decode.text) or (decode.no_speech > _NO_SPEECH and decode.logprob < _UNSURE):
         return Verdict.SILENCE
@@ -117,10 +121,22 @@ def loops(text: str) -> bool:
 
 def outruns(text: str, speech_s: float) -> bool:
     """Whether this is more text than fits into the time."""
+    return _needed_s(fold(text)) > speech_s + _CHARACTERS_SPARE / _CHARACTERS_PER_S
+
+
+def repeats(text: str, speech_s: float) -> bool:
+    """Whether the text ends in a long piece said twice, faster than people repeat themselves."""
     key = fold(text)
+    twice = any(
+        key.endswith(key[-length:] * 2) for length in range(_REPEAT_LEAST, len(key) // 2 + 1)
+    )
+    return twice and _needed_s(key) > _REPEAT_RATE * speech_s
+
+
+def _needed_s(key: str) -> float:
+    """The time that the fastest speaker needs for a folded text."""
     letters = sum(map(is_spaced, key))
-    needed_s = letters / _LETTERS_PER_S + (len(key) - letters) / _CHARACTERS_PER_S
-    return needed_s > speech_s + _CHARACTERS_SPARE / _CHARACTERS_PER_S
+    return letters / _LETTERS_PER_S + (len(key) - letters) / _CHARACTERS_PER_S
 
 
 def without_subtitles(text: str) -> str:

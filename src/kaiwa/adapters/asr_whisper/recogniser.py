@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from kaiwa.adapters.asr_whisper.ctranslate2_engine import CTranslate2Engine, has_gpu
 from kaiwa.adapters.asr_whisper.engine import Engine
+from kaiwa.adapters.asr_whisper.onnx_engine import OnnxEngine
 from kaiwa.adapters.asr_whisper.scheduler import Scheduler
 from kaiwa.adapters.asr_whisper.segment import WhisperSegment
 from kaiwa.adapters.asr_whisper.transcriber import LIKELY, Transcriber
@@ -30,12 +32,10 @@ class WhisperRecogniser:
         *,
         threads: int = DEFAULT_THREADS,
         likely: Sequence[str] = LIKELY,
-        device: str = "cpu",
     ) -> None:
         self._model_dir = model_dir
         self._threads = threads
         self._likely = likely
-        self._device = device
         self._scheduler = Scheduler()
         self._loading = asyncio.Lock()
         self._transcriber: Transcriber | None = None
@@ -55,7 +55,11 @@ class WhisperRecogniser:
         if missing:
             raise RecogniserDown(f"the speech model in {self._model_dir} has no {missing[0]}")
         try:
-            engine = Engine(self._model_dir, threads=self._threads, device=self._device)
+            engine: Engine
+            if has_gpu():
+                engine = CTranslate2Engine(self._model_dir)
+            else:
+                engine = OnnxEngine(self._model_dir, threads=self._threads)
         except (RuntimeError, ValueError, OSError) as failure:
             raise RecogniserDown(
                 f"the speech model in {self._model_dir} cannot be loaded: {failure}"

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from kaiwa.adapters.asr_whisper.scheduler import Job, Scheduler, Urgency, Withdrawn
-from kaiwa.adapters.asr_whisper.transcriber import Language, Transcriber
+from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
 from kaiwa.domain.audio import Samples, ms_to_samples
 from kaiwa.domain.speech import Transcript
 from kaiwa.errors import RecogniserDown
@@ -25,7 +25,7 @@ class WhisperSegment:
     ) -> None:
         self._scheduler = scheduler
         self._transcriber = transcriber
-        self._language = Language(language, settled=language is not None)
+        self._known = Known(language, settled=language is not None)
         self._prompt = prompt
         self._chunks: list[Samples] = []
         self._fed = 0
@@ -83,11 +83,11 @@ class WhisperSegment:
 
     def _prepare_partial(self) -> Callable[[], str | None]:
         self._partial_covers = self._fed
-        return partial(self._transcriber.partial, self._samples(), self._language, self._prompt)
+        return partial(self._transcriber.partial, self._samples(), self._known, self._prompt)
 
     def _prepare_final(self) -> Callable[[], Transcript]:
         self._final_covers = self._partial_covers = self._fed
-        return partial(self._transcriber.final, self._samples(), self._language, self._prompt)
+        return partial(self._transcriber.final, self._samples(), self._known, self._prompt)
 
     def _samples(self) -> Samples:
         self._chunks = [np.concatenate(self._chunks)] if self._chunks else []

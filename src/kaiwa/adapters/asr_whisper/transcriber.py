@@ -6,22 +6,25 @@ Everything here computes, in the scheduler's one thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import ctranslate2
 import numpy as np
 
-from kaiwa.adapters.asr_whisper.engine import FULL_CONTEXT_S, Engine, context_s, seconds
+from kaiwa.adapters.asr_whisper.engine import (
+    FULL_CONTEXT_S,
+    Decode,
+    Engine,
+    context_s,
+    seconds,
+)
 from kaiwa.adapters.asr_whisper.guards import Verdict, judge, token_cap, without_subtitles
-from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, samples_to_ms
+from kaiwa.domain.speech import Transcript, Word
 from kaiwa.policy.agreement import join
 
 LEAST_SPEECH_S = 0.1
 """Less sound than this holds no word."""
-BEAM = 1
-"""Greedy, for partials and finals alike: on the speech measured here a beam of 5 cost half as
-much again and was not better than chance (two errors in 183 words, worse in Japanese)."""
 SURE_LANGUAGE = 0.8
 """A detected language this probable is believed, and kept for the rest of its segment …"""
 SURE_LANGUAGE_S = 1.5
@@ -44,11 +47,29 @@ mistaken for (Latin, Welsh, Nynorsk, Maori, Javanese, Hawaiian …); they can be
 
 
 @dataclass(slots=True)
-class Language:
-    """What is known of a segment's language; `code` None until something was detected."""
+class Known:
+    """What the decodes of one segment learnt.
 
-    code: str | None
+    `language` is None until one was detected, and `settled` once it will not change. `drafts` are
+    the tokens of the last good decode of each piece.
+    """
+
+    language: str | None
     settled: bool
+    drafts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What stands around one decode: the text before it, the number of its piece in the segment,
+    and whether it is to be shown for good."""
+
+    prompt: str
+    piece: int
+    final: bool
+
+
+_NOTHING = Decode("", (), 0.0, 1.0, capped=False)
 
 
 class Transcriber:
@@ -58,70 +79,93 @@ class Transcriber:
         self._engine = engine
         self._likely = frozenset(likely)
 
-    def partial(self, samples: Samples, language: Language, prompt: str) -> str | None:
-        """The text so far, or None if a guard fired. Writes what it learns into `language`."""
+    def partial(self, samples: Samples, known: Known, prompt: str) -> str | None:
+        """The text so far, or None if a guard fired. Writes what it learns into `known`."""
         text = ""
-        for piece in _pieces(samples):
-            more = self._decode(piece, language, join(prompt, text), rescue=False)
-            if more is None:
+        for number, piece in enumerate(_pieces(samples)):
+            context = _Context(join(prompt, text), number, final=False)
+            said = self._decode(piece, known, context)
+            if said is None:
                 return None
-            text = join(text, more)
+            text = join(text, said.text)
         return text or None
 
-    def final(self, samples: Samples, language: Language, prompt: str) -> Transcript:
+    def final(self, samples: Samples, known: Known, prompt: str) -> Transcript:
         """The clean text of all of it; empty where nothing was said."""
         text = ""
-        for piece in _pieces(samples):
-            text = join(text, self._decode(piece, language, join(prompt, text), rescue=True) or "")
-        return Transcript(text, language.code or "und")
+        start_ms = 0
+        words: list[Word] = []
+        for number, piece in enumerate(_pieces(samples)):
+            context = _Context(join(prompt, text), number, final=True)
+            said = self._decode(piece, known, context) or _NOTHING
+            text = join(text, said.text)
+            words += [word.later(start_ms) for word in said.words]
+            start_ms += samples_to_ms(len(piece))
+        sure = float(np.mean([word.probability for word in words])) if words else None
+        return Transcript(text, known.language or "und", sure, tuple(words))
 
-    def _decode(
-        self, samples: Samples, language: Language, prompt: str, *, rescue: bool
-    ) -> str | None:
-        """The text, or None where the decoder ran away (and, with `rescue`, did so twice)."""
+    def _decode(self, samples: Samples, known: Known, context: _Context) -> Decode | None:
+        """None where the decoder ran away (and, for a final, did so twice)."""
         if seconds(samples) < LEAST_SPEECH_S:
-            return ""
-        text = self._attempt(samples, language, prompt, context_s(seconds(samples)))
-        if text is None and rescue:  # without the prompt: it may be what the text loops on
-            text = self._attempt(samples, language, "", FULL_CONTEXT_S)
-        return text
+            return _NOTHING
+        said = self._attempt(samples, known, context, context_s(seconds(samples)))
+        if said is None:
+            known.drafts.pop(context.piece, None)
+            if context.final:  # without the prompt: it may be what the text loops on
+                alone = replace(context, prompt="")
+                said = self._attempt(samples, known, alone, FULL_CONTEXT_S)
+        return said
 
     def _attempt(
-        self, samples: Samples, language: Language, prompt: str, window_s: float
-    ) -> str | None:
+        self, samples: Samples, known: Known, context: _Context, window_s: float
+    ) -> Decode | None:
         speech_s = seconds(samples)
         encoded = self._engine.encode(samples, window_s)
-        code = self._language(encoded, language, speech_s)
-        decode = self._engine.decode(
+        language = self._language(encoded, known, speech_s)
+        said = self._engine.decode(
             encoded,
-            language=code,
-            prompt=prompt,
-            max_tokens=token_cap(code, speech_s),
-            beam=BEAM,
+            language=language,
+            prompt=context.prompt,
+            draft=known.drafts.get(context.piece, ()),
+            max_tokens=token_cap(language, speech_s),
+            speech_s=speech_s if context.final else None,
         )
-        match judge(decode, speech_s):
+        match judge(said, speech_s):
             case Verdict.RUNAWAY:
                 return None
             case Verdict.SILENCE:
-                return ""
+                return _NOTHING
             case Verdict.GOOD:
-                return without_subtitles(decode.text)
+                known.drafts[context.piece] = said.tokens
+                return _shortened(said, without_subtitles(said.text))
 
-    def _language(
-        self, encoded: ctranslate2.StorageView, language: Language, speech_s: float
-    ) -> str:
-        if language.settled and language.code:
-            return language.code
+    def _language(self, encoded: Any, known: Known, speech_s: float) -> str:
+        if known.settled and known.language:
+            return known.language
         if not self._engine.multilingual:
-            language.code, language.settled = "en", True
+            known.language, known.settled = "en", True
             return "en"
         ranked = [pair for pair in self._engine.languages(encoded) if pair[0] in DETECTABLE]
         code, probability = ranked[0]
         if speech_s < SHORT_S and probability < SURE_LANGUAGE:
             code = next((each for each, _ in ranked if each in self._likely), code)
-        language.code = code
-        language.settled = probability >= SURE_LANGUAGE and speech_s >= SURE_LANGUAGE_S
+        known.language = code
+        known.settled = probability >= SURE_LANGUAGE and speech_s >= SURE_LANGUAGE_S
         return code
+
+
+def _shortened(said: Decode, text: str) -> Decode:
+    """A decode of which only the beginning is left."""
+    if text == said.text:
+        return said
+    length = 0
+    words = []
+    for word in said.words:
+        length += len(word.text)
+        if length > len(text) + len(said.words[0].text) - len(said.words[0].text.lstrip()):
+            break
+        words.append(word)
+    return replace(said, text=text, words=tuple(words))
 
 
 def _pieces(samples: Samples) -> Iterator[Samples]:

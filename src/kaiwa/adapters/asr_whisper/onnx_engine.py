@@ -1,0 +1,161 @@
+"""Whisper on onnxruntime: the engine for processors. The graphs are in `graphs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from kaiwa.adapters.asr_whisper import alignment, weights
+from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend
+from kaiwa.adapters.asr_whisper.graphs import decoder_model, encoder_model
+from kaiwa.domain.audio import Samples
+from kaiwa.domain.speech import Word
+
+_MULTILINGUAL = 51_865  # tokens; the English models have one less
+_OUTPUTS = ["best", "logprob", "attention", "logits"]
+_NEVER = -1e9
+
+F32 = npt.NDArray[np.float32]
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one run of the decoder says: for each row it was asked about the best token and its
+    log-probability, the attention of every token, and the first row's logits."""
+
+    best: npt.NDArray[np.int64]
+    logprob: F32
+    attention: F32
+    logits: F32
+
+
+class OnnxEngine:
+    """Implements `engine.Engine`.
+
+    Raises ValueError or OSError when `model_dir` holds no usable model.
+    """
+
+    def __init__(self, model_dir: Path, *, threads: int) -> None:
+        stored = weights.read(model_dir)
+        vocabulary, width = stored.variables["decoder/embeddings/weight"].shape
+        self._layers = stored.layers[1]
+        self._empty = np.zeros((1, stored.heads, 0, width // stored.heads), np.float32)
+        self.multilingual = vocabulary >= _MULTILINGUAL
+        mels = stored.variables["encoder/conv1/weight"].shape[1]
+        self._frontend = Frontend(model_dir, mels, multilingual=self.multilingual)
+        some = self._frontend.tokenizer("en")
+        self._end: int = some.eot
+        suppressed = {*stored.config.get("suppress_ids", ()), *range(some.eot, vocabulary)}
+        suppressed.discard(some.eot)
+        self._encoder = _session(encoder_model(stored), threads)
+        self._decoder = _session(decoder_model(stored, sorted(suppressed)), threads)
+        self._encoded = [output.name for output in self._encoder.get_outputs()]
+        self._next = [f"next_{kind}.{n}" for n in range(self._layers) for kind in "kv"]
+        self._past = [name.replace("next", "past") for name in self._next]
+
+    def encode(self, samples: Samples, window_s: float) -> Arrays:
+        mel = self._frontend.mel(samples, window_s)
+        return dict(zip(self._encoded, self._encoder.run(None, {"mel": mel}), strict=True))
+
+    def languages(self, encoded: Arrays) -> list[tuple[str, float]]:
+        tokenizer = self._frontend.tokenizer("en")
+        said = _Text(self, encoded).read([tokenizer.sot], [0])
+        numbers = range(tokenizer.sot + 1, tokenizer.translate)
+        shares = _softmax(said.logits[numbers.start : numbers.stop])
+        codes = [tokenizer.tokenizer.id_to_token(number)[2:-2] for number in numbers]
+        return sorted(zip(codes, shares.tolist(), strict=True), key=lambda pair: -pair[1])
+
+    def decode(
+        self,
+        encoded: Arrays,
+        *,
+        language: str,
+        prompt: str,
+        draft: Sequence[int],
+        max_tokens: int,
+        speech_s: float | None,
+    ) -> Decode:
+        tokenizer = self._frontend.tokenizer(language)
+        start, first = self._frontend.start(language, prompt)
+        limit = min(max_tokens, POSITIONS // 2, POSITIONS - len(start))
+        draft = list(draft[: limit - 1])
+        text = _Text(self, encoded)
+        last = len(start) - 1
+        said = text.read([*start, *draft], [first, *range(last, last + len(draft) + 1)])
+        no_speech = float(_softmax(said.logits)[tokenizer.no_speech])
+        best, logprob = said.best[1:].tolist(), said.logprob[1:].tolist()
+        kept = next((n for n, token in enumerate(draft) if token != best[n]), len(draft))
+        text.forget(len(start) + kept)
+        tokens, logprobs = draft[:kept], logprob[:kept]
+        attention = [said.attention[:, last : last + kept + 1]]
+        token, chance = best[kept], logprob[kept]
+        while token != self._end and len(tokens) < limit:
+            tokens.append(token)
+            logprobs.append(chance)
+            said = text.read([token], [0])
+            attention.append(said.attention)
+            token, chance = int(said.best[0]), float(said.logprob[0])
+        words: tuple[Word, ...] = ()
+        if speech_s is not None:
+            looked = np.concatenate(attention, axis=1)[..., : max(1, round(speech_s / FRAME_S))]
+            words = alignment.words(looked, tokens, logprobs, tokenizer)
+        return Decode(
+            text=tokenizer.decode(tokens).strip(),
+            tokens=tuple(tokens),
+            logprob=float(np.mean([*logprobs, chance])),
+            no_speech=no_speech,
+            capped=len(tokens) >= limit,
+            words=words,
+        )
+
+
+class _Text:
+    """The decoder's memory of one text."""
+
+    def __init__(self, engine: OnnxEngine, encoded: Arrays) -> None:
+        self._engine = engine
+        self._encoded = encoded
+        self._length = 0
+        self._past: Arrays = dict.fromkeys(engine._past, engine._empty)
+
+    def read(self, tokens: Sequence[int], rows: Sequence[int]) -> _Pass:
+        """Go on with tokens, and predict what comes behind those that `rows` counts."""
+        engine, count, length = self._engine, len(tokens), self._length
+        inputs: Arrays = {
+            "tokens": np.array([tokens], np.int64),
+            "positions": np.arange(length, length + count, dtype=np.int64),
+            "mask": np.triu(np.full((count, length + count), _NEVER, np.float32), length + 1),
+            "rows": np.array(rows, np.int64),
+        }
+        feed = inputs | self._encoded | self._past
+        best, logprob, attention, logits, *past = engine._decoder.run(
+            [*_OUTPUTS, *engine._next], feed
+        )
+        self._past = dict(zip(engine._past, past, strict=True))
+        self._length += count
+        return _Pass(best, logprob, attention, logits)
+
+    def forget(self, length: int) -> None:
+        """Keep the first `length` tokens."""
+        self._past = {name: array[:, :, :length] for name, array in self._past.items()}
+        self._length = length
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _softmax(logits: F32) -> F32:
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), np.float32)
