@@ -1,4 +1,4 @@
-"""Stable text is what two hypotheses in a row agree on, and it never changes."""
+"""Stable text is what the hypotheses of some time agree on, and it never changes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaiwa.domain.speech import Hypothesis
-from kaiwa.policy.agreement import Agreement, fold, is_spaced, join
+from kaiwa.policy.agreement import OLD, STEADY, Agreement, fold, is_spaced, join
 
 
 def after(*texts: str) -> Hypothesis:
+    """One hypothesis each STEADY of sound."""
     agreement = Agreement()
-    for text in texts:
-        agreement.update(text)
+    for number, text in enumerate(texts):
+        agreement.update(text, number * STEADY)
     return agreement.hypothesis
 
 
@@ -147,8 +148,8 @@ TEXTS = st.lists(WORDS, max_size=12).map("".join)
 def test_stable_only_ever_grows_at_its_end(texts: list[str]) -> None:
     agreement = Agreement()
     before = agreement.hypothesis
-    for text in texts:
-        now = agreement.update(text)
+    for number, text in enumerate(texts):
+        now = agreement.update(text, number * STEADY)
         assert now.stable.startswith(before.stable)
         assert now.revision >= before.revision
         assert (now.revision == before.revision) == (now == before)
@@ -158,8 +159,8 @@ def test_stable_only_ever_grows_at_its_end(texts: list[str]) -> None:
 @given(st.lists(TEXTS, min_size=1, max_size=6))
 def test_stable_never_ends_inside_a_spaced_word(texts: list[str]) -> None:
     agreement = Agreement()
-    for text in texts:
-        now = agreement.update(text)
+    for number, text in enumerate(texts):
+        now = agreement.update(text, number * STEADY)
         if now.stable and now.tentative:
             assert not (is_spaced(now.stable[-1]) and is_spaced(now.tentative[0]))
 
@@ -169,7 +170,38 @@ def test_hypotheses_that_only_grow_are_shown_as_they_are(text: str, steps: int) 
     agreement = Agreement()
     for step in range(steps + 1):
         growing = text[: len(text) * step // max(steps, 1)]
-        agreement.update(growing)
-    agreement.update(text)
+        agreement.update(growing, step * STEADY)
+    agreement.update(text, (steps + 1) * STEADY)
 
-    assert fold(shown(agreement.update(text))) == fold(text)
+    assert fold(shown(agreement.update(text, (steps + 2) * STEADY))) == fold(text)
+
+
+def test_hypotheses_close_together_have_to_agree_for_longer() -> None:
+    agreement = Agreement()
+    agreement.update("今日は", 0)
+    assert agreement.update("今日はい", STEADY // 2).stable == ""
+    assert agreement.update("今日はいい", STEADY).stable == "今日は"
+
+
+def test_one_that_disagrees_in_between_counts() -> None:
+    agreement = Agreement()
+    agreement.update("今日は", 0)
+    agreement.update("昨日は", STEADY // 2)
+    assert agreement.update("今日はいい", STEADY).stable == ""
+
+
+def test_a_word_that_keeps_changing_does_not_hold_up_the_rest_for_ever() -> None:
+    agreement = Agreement()
+    for step in range(2 * OLD // STEADY):
+        word = ("品質", "品しつ")[step % 2]
+        agreement.update(f"この{word}を調べるための道具"[: 4 + 2 * step], step * STEADY)
+    assert agreement.hypothesis.stable.startswith("この品")
+
+
+def test_the_clean_decode_settles_everything_and_takes_nothing_back() -> None:
+    agreement = Agreement()
+    agreement.update("今日はいい天", 0)
+    agreement.update("今日はいい天気", STEADY)
+
+    assert agreement.settle("昨日はいい天気です。").stable == "今日はいい天気です。"
+    assert agreement.settle("今日はいい天気です。").tentative == ""

@@ -73,7 +73,7 @@ def test_the_pause_is_long_enough_for_a_phrase_and_short_enough_for_a_talk() -> 
         pass
 
     assert talker.now - voice_ends == FINAL_PAUSE
-    assert ms_to_samples(600) <= FINAL_PAUSE <= ms_to_samples(700)
+    assert ms_to_samples(350) < FINAL_PAUSE <= ms_to_samples(450)
 
 
 def test_the_pre_roll_does_not_reach_before_the_capture() -> None:

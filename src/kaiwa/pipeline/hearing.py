@@ -29,10 +29,12 @@ from kaiwa.policy.endpointing import (
     SegmentEnded,
     SegmentStarted,
 )
+from kaiwa.policy.word_times import timed
 from kaiwa.ports.asr import Recogniser, SegmentRecognition
 from kaiwa.ports.vad import VoiceActivityFactory
 
-PARTIAL_STEP: Final = ms_to_samples(400)  # new sound that makes another hypothesis worth its cost
+PARTIAL_STEP: Final = ms_to_samples(200)  # new sound that makes another hypothesis worth its cost
+QUIET: Final = ms_to_samples(64)  # the voice may be stopping: keep the engine free for the final
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
 BLOCK: Final = ms_to_samples(1_000)  # 6 ms of voice activity at a time
@@ -44,6 +46,7 @@ class _Segment:
 
     start: int
     fed: int
+    quiet: bool = False
     pieces: list[Samples] = field(default_factory=list)
     paused: bool = False
     ended: SegmentEnded | None = None
@@ -103,6 +106,7 @@ class Hearing(ABC):
                 await self._follow(decision)
             segment = self._segment
             if segment is not None and not segment.paused:
+                segment.quiet = self._endpointer.silence >= QUIET
                 self._feed(segment, now)
         if self._segment is None:
             settled = self._endpointer.settled
@@ -200,9 +204,12 @@ class Hearing(ABC):
         ended = segment.ended
         if said is None or ended is None:
             return
-        said = replace(said, text=storable(said.text))
-        if said.text:
-            await self.on_text(segment.start, ended, said)
+        text = storable(said.text)
+        if text:
+            # What was shown as stable stays as it was shown.
+            settled = agreement.settle(text).stable
+            words = timed(settled, said.words)
+            await self.on_text(segment.start, ended, replace(said, text=settled, words=words))
         else:
             await self.on_nothing(ended, shown=agreement.hypothesis.revision > 0)
 
@@ -228,15 +235,17 @@ class Hearing(ABC):
             if segment.paused and not eager:
                 eager = True
                 await session.final(last=False)
-            elif segment.fed - shown >= PARTIAL_STEP:
+            elif segment.fed - shown >= PARTIAL_STEP and not segment.quiet:
                 shown = segment.fed
                 text = await session.partial()
                 if text is not None and not segment.paused:
-                    await self._believe(segment, agreement, storable(text))
+                    await self._believe(segment, agreement, storable(text), shown)
 
-    async def _believe(self, segment: _Segment, agreement: Agreement, text: str) -> None:
+    async def _believe(
+        self, segment: _Segment, agreement: Agreement, text: str, heard: int
+    ) -> None:
         before = agreement.hypothesis
-        hypothesis = agreement.update(text)
+        hypothesis = agreement.update(text, heard)
         if hypothesis != before:
             await self.on_hypothesis(segment.start, hypothesis)
 

@@ -1,8 +1,12 @@
 """Which part of what the recogniser says will not change any more.
 
-LocalAgreement-2 (Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and
-Translation by Partial Hypothesis Selection", 2020): text is stable once two consecutive
-hypotheses agree on it. They agree on characters, compared with width, case, punctuation and
+LocalAgreement (Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
+Partial Hypothesis Selection", 2020), measured in sound rather than in hypotheses: text is stable
+once every hypothesis of the last STEADY of sound begins with it, however many those were. Two in a
+row agree on much that is wrong when they are close together. A word they cannot agree on must not
+hold up the rest for ever, so what is older than OLD is stable as it is heard last.
+
+Hypotheses agree on characters, compared with width, case, punctuation and
 spacing folded away, because Whisper changes its mind about 、 and 。 at every step and Japanese has
 no spaces; scripts that do have spaces agree on whole words, and a word is whole when both have
 gone on behind it.
@@ -14,10 +18,16 @@ the same stretch of sound twice.
 from __future__ import annotations
 
 import unicodedata
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from kaiwa.domain.audio import ms_to_samples
 from kaiwa.domain.speech import Hypothesis
+
+STEADY: Final = ms_to_samples(350)
+OLD: Final = ms_to_samples(2_000)
 
 _MEANINGFUL_PUNCTUATION = frozenset("%&@#*/")
 """Punctuation to Unicode, but a word to whoever says it."""
@@ -111,24 +121,60 @@ class Agreement:
     def __init__(self) -> None:
         self._stable = ""
         self._key = ""  # of the stable text
-        self._tail = _folded("")  # what the last hypothesis said behind the stable text
+        self._tails: deque[tuple[int, _Folded]] = deque()  # (sound heard, text behind the stable)
         self._hypothesis = Hypothesis("", "", 0)
 
     @property
     def hypothesis(self) -> Hypothesis:
         return self._hypothesis
 
-    def update(self, text: str) -> Hypothesis:
-        """Take a decode of the segment so far. The revision moves when the shown text does."""
-        heard = _folded(unicodedata.normalize("NFC", text).strip())
-        tail = _folded(_behind(self._key, heard))
-        agreed = _agreed(self._tail, tail)
+    def update(self, text: str, heard: int) -> Hypothesis:
+        """Take a decode of the segment's first `heard` samples, more than the one before.
+
+        The revision moves when the shown text does.
+        """
+        tail = _folded(_behind(self._key, _folded(unicodedata.normalize("NFC", text).strip())))
+        agreed = max(self._steady(tail, heard), self._old(tail, heard))
+        self._tails.append((heard, tail))
+        while len(self._tails) > 1 and self._tails[1][0] <= heard - OLD:
+            self._tails.popleft()
         if agreed:
             end = tail.ends[agreed]
             self._stable = join(self._stable, tail.text[:end])
-            self._key += tail.key[:agreed]
-            tail = _folded(tail.text[end:])
-        self._tail = tail
+            key = tail.key[:agreed]
+            self._key += key
+            self._tails = deque((at, _folded(_behind(key, each))) for at, each in self._tails)
+            tail = self._tails[-1][1]
+        return self._show(tail)
+
+    def _steady(self, tail: _Folded, heard: int) -> int:
+        """How much of `tail` every hypothesis of the last STEADY of sound begins with."""
+        agreed = len(tail.key)
+        for at, before in reversed(self._tails):
+            agreed = min(agreed, _agreed(before, tail))
+            if at <= heard - STEADY:
+                return agreed
+        return 0
+
+    def _old(self, tail: _Folded, heard: int) -> int:
+        """How much of `tail` is another hearing of what was heard before the last OLD."""
+        if not self._tails or self._tails[0][0] > heard - OLD:
+            return 0
+        place = _place(self._tails[0][1].key, tail.key)
+        while place and not tail.closed(place):
+            place -= 1
+        return place
+
+    def settle(self, text: str) -> Hypothesis:
+        """Take the clean decode of all of it: what it says behind the stable text is stable."""
+        heard = _folded(unicodedata.normalize("NFC", text).strip())
+        more = _behind(self._key, heard)
+        self._stable = join(self._stable, more)
+        self._key += fold(more)
+        self._tails.clear()
+        return self._show(_folded(""))
+
+    def _show(self, tail: _Folded) -> Hypothesis:
         tentative = join(self._stable, tail.text)[len(self._stable) :]
         shown = self._hypothesis
         if (shown.stable, shown.tentative) != (self._stable, tentative):

@@ -48,9 +48,9 @@ EAGER_PAUSE = ms_to_samples(192)
 consonant (っ, about 120 ms), short enough that a decode fits into what is left of the pause."""
 RESUMING_VOICE = ms_to_samples(64)
 """Voiced time that ends a pause; one frame is a lip, a breath or a key."""
-FINAL_PAUSE = ms_to_samples(640)
-"""Silence that ends a segment. Pauses inside a read sentence are mostly under 350 ms, between
-sentences 500–700 ms; a machine that waits a second feels slow."""
+FINAL_PAUSE = ms_to_samples(416)
+"""Silence that ends a segment: its text is final then. Pauses inside a read sentence are mostly
+under 350 ms, between sentences 500–700 ms. Whether it ends a turn is not decided here."""
 
 _CUTS = (
     (ms_to_samples(24_000), ms_to_samples(64)),
@@ -193,7 +193,7 @@ class Endpointer:
             if self._voice_run >= OPENING_VOICE:
                 self._go(_Signal.OPEN)
                 return [SegmentStarted(self._begin)]
-        elif self._state is _State.ONSET and self._silence >= OPENING_GAP:
+        elif self._state is _State.ONSET and self.silence >= OPENING_GAP:
             self._go(_Signal.LAPSE)
         return []
 
@@ -202,9 +202,9 @@ class Endpointer:
             self._voice_end = self._now
             if self._now - self._begin >= LONGEST_SEGMENT:
                 return self._split()
-        elif self._silence >= self._cutting_pause():
+        elif self.silence >= self._cutting_pause():
             return [self._end("cut")]
-        elif self._silence >= EAGER_PAUSE:
+        elif self.silence >= EAGER_PAUSE:
             self._go(_Signal.EAGER)
             self._pause_at = self._now
             self._voice_run = 0
@@ -220,14 +220,15 @@ class Endpointer:
                 return [Resumed(self._now)]
         else:
             self._voice_run = 0
-        if self._silence >= FINAL_PAUSE:
+        if self.silence >= FINAL_PAUSE:
             return [self._end("pause")]
-        if self._silence >= self._cutting_pause():
+        if self.silence >= self._cutting_pause():
             return [self._end("cut")]
         return []
 
     @property
-    def _silence(self) -> int:
+    def silence(self) -> int:
+        """Samples since the last voiced frame."""
         return self._now - self._voice_end
 
     def _cutting_pause(self) -> int:
