@@ -59,7 +59,7 @@ from bench.server import QUESTIONS, Cpu, cpu, pcm, serving
 from bench.targets import Kaiwa, OnlineServer, Recording, Target
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, as_float
-from kaiwa.models.catalogue import model
+from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.policy.agreement import join
 from kaiwa.policy.endpointing import START_PROBABILITY
@@ -229,7 +229,7 @@ async def at_once(target: Target, recording: Recording, captures: int) -> list[O
 def prepare(folder: Path | None, only: str) -> list[Recording]:
     """The recordings with what is known of them offline; the model is gone again afterwards."""
     settings = read_settings()
-    weights = ModelStore(settings.models).path(model(settings.asr_model))
+    weights = speech_folder(settings.asr_model, ModelStore(settings.models))
     whisper = WhisperModel(str(weights), device="cpu", compute_type="int8", cpu_threads=2)
     sounds = from_manifest(folder) if folder else synthesised()
     found = [

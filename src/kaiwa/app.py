@@ -32,7 +32,8 @@ from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
 from kaiwa.errors import KaiwaError
-from kaiwa.models.catalogue import CATALOGUE, Model, model
+from kaiwa.models.catalogue import CATALOGUE, Model, model, names
+from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.fan_out import FanOut
@@ -80,7 +81,7 @@ def choose_recogniser(settings: Settings) -> Recogniser:
     address = settings.recogniser_address
     if address is not None:
         return TcpRecogniser(*address)
-    return WhisperRecogniser(ModelStore(settings.models).root / model(settings.asr_model).name)
+    return WhisperRecogniser(speech_folder(settings.asr_model, ModelStore(settings.models)))
 
 
 def voice_engines(process: VoiceProcess) -> list[VoiceEngine]:
@@ -89,9 +90,9 @@ def voice_engines(process: VoiceProcess) -> list[VoiceEngine]:
 
 
 async def needed_models(settings: Settings) -> list[Model]:
-    """The weights that these settings will use."""
+    """The weights of the catalogue that these settings will use."""
     needed = []
-    if settings.recogniser_address is None:
+    if settings.recogniser_address is None and settings.asr_model in names():
         needed.append(model(settings.asr_model))
     chat = await choose_chat_model(settings)
     if chat.kind == EmbeddedChatModel.kind:

@@ -294,25 +294,25 @@ def doctor(data: Data = None) -> None:
 def _embedded_recogniser(name: str | None) -> Recogniser:
     """Whisper in this process, its weights fetched if they are not here."""
     from kaiwa.adapters.asr_whisper import WhisperRecogniser
-    from kaiwa.models.catalogue import model
     from kaiwa.models.progress import progress_for
+    from kaiwa.models.speech import pull_speech
     from kaiwa.models.store import ModelStore
 
     settings = read_settings(asr_model=name)
     store = ModelStore(settings.models)
-    weights = model(settings.asr_model)
-    if not store.is_complete(weights):
-        store.pull(weights, progress_for())
-    return WhisperRecogniser(store.path(weights))
+    return WhisperRecogniser(pull_speech(settings.asr_model, store, progress_for()))
 
 
 def _pull_needed(settings: Any) -> None:
     """Fetch what these settings use and is not here, before the server starts."""
     from kaiwa.app import needed_models
     from kaiwa.models.progress import progress_for
+    from kaiwa.models.speech import pull_speech
     from kaiwa.models.store import ModelStore
 
     store = ModelStore(settings.models)
+    if settings.recogniser_address is None:
+        pull_speech(settings.asr_model, store, progress_for())
     for model in asyncio.run(needed_models(settings)):
         if not store.is_complete(model):
             store.pull(model, progress_for())

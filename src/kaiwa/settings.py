@@ -49,7 +49,10 @@ class Settings(BaseSettings):
     registration: bool = Field(True, description="whether strangers may make an account")
 
     asr_url: str = Field("", description="tcp://host:43001; empty: the embedded recogniser")
-    asr_model: str = "whisper-base"
+    asr_model: str = Field(
+        "whisper-base",
+        description="of `kaiwa models list`, a folder, or owner/name on the Hugging Face Hub",
+    )
     whisper_host: str = Field(
         "", validation_alias=AliasChoices("WHISPER_HOST", "whisper_host"), repr=False
     )

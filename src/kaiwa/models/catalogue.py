@@ -14,7 +14,16 @@ from kaiwa.models.hub import HuggingFaceSource
 from kaiwa.models.source import ModelFile, Source
 from kaiwa.models.wheels import Wheel, WheelSource
 
-__all__ = ["CATALOGUE", "DEFAULT_MODELS", "PACKAGED", "Model", "ModelFile", "Packaged", "model"]
+__all__ = [
+    "CATALOGUE",
+    "DEFAULT_MODELS",
+    "PACKAGED",
+    "Model",
+    "ModelFile",
+    "Packaged",
+    "model",
+    "names",
+]
 
 Use = Literal["speech", "chat", "turn", "voice", "voice activity"]
 
@@ -273,6 +282,9 @@ def model(name: str) -> Model:
     for known in CATALOGUE:
         if known.name == name:
             return known
-    raise ModelMissing(
-        f"there is no model {name!r}; there are {', '.join(each.name for each in CATALOGUE)}"
-    )
+    raise ModelMissing(f"there is no model {name!r}; there are {', '.join(names())}")
+
+
+def names() -> tuple[str, ...]:
+    """Of every model in the catalogue."""
+    return tuple(known.name for known in CATALOGUE)

@@ -65,8 +65,7 @@ def encoder_model(weights: Weights) -> bytes:
         graph.add("Transpose", graph.heads(k), perm=[0, 1, 3, 2], into=f"k.{layer}")
         graph.add("Identity", graph.heads(v), into=f"v.{layer}")
         outputs += [(f"k.{layer}", 4), (f"v.{layer}", 4)]
-    mels = weights.array("encoder/conv1/weight").shape[1]
-    return graph.model([("mel", TensorProto.FLOAT, [1, mels, None])], outputs)
+    return graph.model([("mel", TensorProto.FLOAT, [1, weights.mels, None])], outputs)
 
 
 def decoder_model(weights: Weights, suppressed: Sequence[int]) -> bytes:
@@ -140,7 +139,7 @@ class _Graph:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
-        self._head_width = weights.array("decoder/embeddings/weight").shape[1] // weights.heads
+        self._head_width = weights.width // weights.heads
 
     def add(
         self, kind: str, *inputs: str, into: str | None = None, domain: str = "", **attributes: Any
@@ -207,7 +206,7 @@ class _Graph:
 
     def _quantised(self, x: str, weight: F32, bias: F32 | None) -> str:
         scale = np.maximum(np.abs(weight).max(axis=1), 1e-9) / 127
-        table = np.round(weight / scale[:, np.newaxis]).astype(np.int8)
+        table = np.rint(weight / scale[:, np.newaxis]).astype(np.int8)
         inputs = [x, self.constant(table.T), self.constant(scale.astype(np.float32))]
         if bias is not None:
             inputs += ["", self.constant(bias)]

@@ -44,15 +44,13 @@ class OnnxEngine:
 
     def __init__(self, model_dir: Path, *, threads: int) -> None:
         stored = weights.read(model_dir)
-        vocabulary, width = stored.variables["decoder/embeddings/weight"].shape
         self._layers = stored.layers[1]
-        self._empty = np.zeros((1, stored.heads, 0, width // stored.heads), np.float32)
-        self.multilingual = vocabulary >= _MULTILINGUAL
-        mels = stored.variables["encoder/conv1/weight"].shape[1]
-        self._frontend = Frontend(model_dir, mels, multilingual=self.multilingual)
+        self._empty = np.zeros((1, stored.heads, 0, stored.width // stored.heads), np.float32)
+        self.multilingual = stored.vocabulary >= _MULTILINGUAL
+        self._frontend = Frontend(model_dir, stored.mels, multilingual=self.multilingual)
         some = self._frontend.tokenizer("en")
         self._end: int = some.eot
-        suppressed = {*stored.config.get("suppress_ids", ()), *range(some.eot, vocabulary)}
+        suppressed = {*stored.config.get("suppress_ids", ()), *range(some.eot, stored.vocabulary)}
         suppressed.discard(some.eot)
         self._encoder = _session(encoder_model(stored), threads)
         self._decoder = _session(decoder_model(stored, sorted(suppressed)), threads)

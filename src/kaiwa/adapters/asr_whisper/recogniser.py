@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
+
 from kaiwa.adapters.asr_whisper.ctranslate2_engine import CTranslate2Engine, has_gpu
 from kaiwa.adapters.asr_whisper.engine import Engine
 from kaiwa.adapters.asr_whisper.onnx_engine import OnnxEngine
@@ -16,6 +18,10 @@ from kaiwa.adapters.asr_whisper.transcriber import LIKELY, Transcriber
 from kaiwa.errors import RecogniserDown
 
 DEFAULT_THREADS = 2
+LOADING = 2.0
+"""Memory at the height of loading, as a multiple of the weights' file (half precision) …"""
+WORKING_BYTES = 500_000_000
+"""… and what comes on top whatever its size."""
 MODEL_FILES = ("model.bin", "config.json", "tokenizer.json")
 
 
@@ -54,6 +60,7 @@ class WhisperRecogniser:
         missing = [name for name in MODEL_FILES if not (self._model_dir / name).is_file()]
         if missing:
             raise RecogniserDown(f"the speech model in {self._model_dir} has no {missing[0]}")
+        self._check_memory()
         try:
             engine: Engine
             if has_gpu():
@@ -65,6 +72,15 @@ class WhisperRecogniser:
                 f"the speech model in {self._model_dir} cannot be loaded: {failure}"
             ) from failure
         return Transcriber(engine, self._likely)
+
+    def _check_memory(self) -> None:
+        needed = LOADING * (self._model_dir / "model.bin").stat().st_size + WORKING_BYTES
+        free = psutil.virtual_memory().available
+        if needed > free:
+            raise RecogniserDown(
+                f"the speech model in {self._model_dir} needs {needed / 1e9:.1f} GB of memory to "
+                f"load and {free / 1e9:.1f} GB are free; choose a smaller one with KAIWA_ASR_MODEL"
+            )
 
     @asynccontextmanager
     async def segment(

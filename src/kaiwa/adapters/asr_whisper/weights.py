@@ -23,7 +23,6 @@ Array = npt.NDArray[Any]
 
 _VERSION = 6
 _TYPES: tuple[Any, ...] = (np.float32, np.int8, np.int16, np.int32, np.float16)
-_LAYER = re.compile(r"decoder/layer_(\d+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,20 @@ class Weights:
     def layers(self) -> tuple[int, int]:
         """How many the encoder and the decoder have."""
         return self._count("encoder"), self._count("decoder")
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return int(self.variables["decoder/embeddings/weight"].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Of the decoder's states."""
+        return int(self.variables["decoder/embeddings/weight"].shape[1])
+
+    @property
+    def mels(self) -> int:
+        return int(self.variables["encoder/conv1/weight"].shape[1])
 
     @property
     def heads(self) -> int:
