@@ -46,8 +46,10 @@ from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.tts import VoiceEngine
 from kaiwa.ports.vad import VoiceActivityFactory
 from kaiwa.settings import OLLAMA_USUAL_URL, Settings
-from kaiwa.web.security import Site, Tokens
+from kaiwa.web.attempts import Attempts
+from kaiwa.web.security import Site
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import Sessions
 
 log = structlog.get_logger()
 
@@ -143,6 +145,7 @@ async def assembled(
     async with AsyncExitStack() as stack:
         wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
         accounts = PostgresAccounts(database)
+        sessions = await stack.enter_async_context(Sessions.run(accounts))
         talks = PostgresTalks(database)
         event_log = PostgresEventLog(database)
         clips = PostgresClipStore(database)
@@ -174,11 +177,13 @@ async def assembled(
         )
         yield Services(
             site=site,
-            tokens=Tokens(await accounts.signing_key()),
+            sessions=sessions,
+            attempts=Attempts(site),
             accounts=accounts,
             talks=talks,
             event_log=event_log,
             clips=clips,
+            wakeups=wakeups,
             fan_out=FanOut(event_log, wakeups),
             captures=captures,
             responder=responder,

@@ -96,10 +96,13 @@ def token(
     data: Data = None,
     create: Annotated[bool, typer.Option("--create", help="Make the account if needed.")] = False,
 ) -> None:
-    """Print a bearer token (a JWT) and nothing else, for scripts."""
+    """Print a bearer token (a JWT) and nothing else, for scripts.
+
+    It is good for 30 days, or until that user's password is changed.
+    """
     from kaiwa.adapters.postgres.accounts import PostgresAccounts
     from kaiwa.database import database_of
-    from kaiwa.web.security import Tokens
+    from kaiwa.web.security import SESSION_LIFETIME_S, Tokens
 
     async def issue() -> str:
         async with database_of(read_settings(data=data), alone=False) as database:
@@ -108,7 +111,8 @@ def token(
             if found is None and not create:
                 raise NotFound(f"nobody here is called {user}; add --create to make the account")
             who = found.user if found is not None else await accounts.register(_name(user), None)
-            return Tokens(await accounts.signing_key()).issue(who)
+            session = await accounts.begin_session(who.id, SESSION_LIFETIME_S)
+            return Tokens(await accounts.signing_key()).access(who, session, SESSION_LIFETIME_S)
 
     print(asyncio.run(issue()))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kaiwa.domain.ids import TalkId, UserId
+from kaiwa.domain.ids import SessionId, TalkId, UserId
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 
 
@@ -37,7 +37,26 @@ class Accounts(Protocol):
 
     async def users(self) -> list[User]: ...
 
-    async def set_password(self, user: UserId, password_hash: str) -> None: ...
+    async def set_password(
+        self, user: UserId, password_hash: str, keep: SessionId | None = None
+    ) -> None:
+        """Ends every session of theirs but `keep`."""
+
+    async def begin_session(self, user: UserId, lifetime_s: int) -> SessionId: ...
+
+    async def session_user(self, session: SessionId) -> User | None:
+        """Whose it is; None when it has ended."""
+
+    async def use_session(
+        self, session: SessionId, rotation: int, replace_after_s: float, lifetime_s: int
+    ) -> tuple[User, int] | None:
+        """Use token number `rotation`: whose it is, and the number of the token to hold from now
+        on, by `policy.rotation`. None when the session has ended, or ends by this."""
+
+    async def end_session(self, session: SessionId) -> None: ...
+
+    async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
+        """Those that have not ended."""
 
     async def put_login_code(self, digest: bytes, user: UserId, lifetime_s: int) -> None: ...
 

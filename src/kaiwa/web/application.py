@@ -18,8 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
-from kaiwa.errors import Forbidden, KaiwaError
+from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, replies, sound, talks
+from kaiwa.web.asking import COOKIES
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
@@ -111,9 +112,13 @@ class _Everywhere:
             await self._app(scope, receive, send)
             return
 
+        scope[COOKIES] = []
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                for cookie in scope[COOKIES]:
+                    headers.append("set-cookie", cookie)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if self._services.site.cookie_secure:
@@ -153,7 +158,8 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _answer(error: KaiwaError) -> JSONResponse:
-    return JSONResponse({"error": error_values(error)}, error.status)
+    headers = {"retry-after": str(error.wait_s)} if isinstance(error, TooManyTries) else None
+    return JSONResponse({"error": error_values(error)}, error.status, headers)
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:

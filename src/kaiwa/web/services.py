@@ -15,7 +15,10 @@ from kaiwa.ports.accounts import Accounts, Talks
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
-from kaiwa.web.security import Site, Tokens
+from kaiwa.ports.wakeup import Wakeups
+from kaiwa.web.attempts import Attempts
+from kaiwa.web.security import Site
+from kaiwa.web.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,13 @@ class Services:
     when the process is to end, and ends every open stream."""
 
     site: Site
-    tokens: Tokens
+    sessions: Sessions
+    attempts: Attempts
     accounts: Accounts
     talks: Talks
     event_log: EventLog
     clips: ClipStore
+    wakeups: Wakeups
     fan_out: FanOut
     captures: Captures
     responder: Responder
