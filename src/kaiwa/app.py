@@ -22,6 +22,7 @@ from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.invites import PostgresInvites
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
@@ -181,6 +182,7 @@ async def assembled(
             attempts=Attempts(site),
             accounts=accounts,
             talks=talks,
+            invites=PostgresInvites(database),
             event_log=event_log,
             clips=clips,
             wakeups=wakeups,

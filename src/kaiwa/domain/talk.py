@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from kaiwa.domain.ids import TalkId, UserId
+from kaiwa.domain.ids import InviteId, TalkId, UserId
 
 AGENT = "agent"
 """The participant name of the agent in events."""
@@ -86,6 +86,16 @@ class Member(BaseModel):
     participant: UserId
     name: str
     role: Role
+
+
+class Invite(BaseModel):
+    """A way into a talk, for who has its link."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: InviteId
+    role: Role
+    expires_at: datetime
 
 
 class User(BaseModel):

@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kaiwa.domain.ids import SessionId, TalkId, UserId
-from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
+from kaiwa.domain.ids import InviteId, SessionId, TalkId, UserId
+from kaiwa.domain.talk import Invite, Member, Role, Talk, TalkSettings, User
+
+MAX_INVITES = 50
+"""Of one talk, at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,25 @@ class Talks(Protocol):
     async def add_member(self, talk: TalkId, name: str, role: Role) -> Member:
         """Raises NotFound when nobody has that name."""
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
-        """Raises Conflict for the last owner."""
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
+        """Somebody removed by another comes back by no invite that was made before. Raises
+        Conflict for the last owner."""
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]: ...
+
+
+class Invites(Protocol):
+    """Ways into talks, known by the digest of their links. Raises DatabaseDown."""
+
+    async def create(self, talk: TalkId, digest: bytes, role: Role, lifetime_s: int) -> Invite:
+        """Raises Conflict when there are MAX_INVITES, NotFound for no such talk."""
+
+    async def of(self, talk: TalkId) -> list[Invite]:
+        """Those that have not expired, oldest first."""
+
+    async def revoke(self, talk: TalkId, invite: InviteId) -> None:
+        """Raises NotFound."""
+
+    async def accept(self, digest: bytes, user: User) -> TalkId:
+        """Raises NotFound when it is unknown, revoked or expired, or made before the user was
+        removed."""

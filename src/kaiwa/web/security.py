@@ -135,15 +135,16 @@ class Site:
 
     def check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """For cookie-signed requests that change something. Raises Forbidden."""
-        if method.upper() not in _SAFE_METHODS and headers.get("origin") != self._origin(headers):
+        if method.upper() not in _SAFE_METHODS and headers.get("origin") != self.origin(headers):
             raise Forbidden("this request does not come from this server's own page")
 
     def check_websocket_origin(self, headers: Mapping[str, str]) -> None:
         """For cookie-signed WebSockets, which browsers open to anybody. Raises Forbidden."""
-        if headers.get("origin") != self._origin(headers):
+        if headers.get("origin") != self.origin(headers):
             raise Forbidden("this WebSocket does not come from this server's own page")
 
-    def _origin(self, headers: Mapping[str, str]) -> str:
+    def origin(self, headers: Mapping[str, str]) -> str:
+        """Of this server's own page, for whoever sent these headers."""
         if self.proxy_origin:
             return self.proxy_origin
         scheme = "https" if self.secure else "http"

@@ -11,7 +11,7 @@ from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from kaiwa.ports.accounts import Accounts, Talks
+from kaiwa.ports.accounts import Accounts, Invites, Talks
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
@@ -31,6 +31,7 @@ class Services:
     attempts: Attempts
     accounts: Accounts
     talks: Talks
+    invites: Invites
     event_log: EventLog
     clips: ClipStore
     wakeups: Wakeups

@@ -100,7 +100,7 @@ async def remove_member(talk: Readable, participant: str, services: Asking, user
     """Owners remove anyone; everybody may leave."""
     if talk.role is not Role.OWNER and participant != user.id:
         raise Forbidden("only an owner may remove others")
-    await services.talks.remove_member(talk.id, UserId(participant))
+    await services.talks.remove_member(talk.id, UserId(participant), by=user.id)
 
 
 @router.post("/talks/{talk_id}/messages", status_code=201)

@@ -80,7 +80,7 @@ class MemoryTalks:
             self._keep_an_owner(talk, user.id)
         return await self._join(talk, user, role)
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
         self._keep_an_owner(talk, participant)
         if self._members[talk].pop(participant, None) is None:
             raise NotFound("there is no such talk, or it is not yours")

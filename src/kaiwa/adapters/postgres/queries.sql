@@ -220,6 +220,43 @@ ON CONFLICT (talk_id, user_id) DO UPDATE SET role = excluded.role;
 -- name: delete_member(talk, user)$
 DELETE FROM members WHERE talk_id = :talk AND user_id = :user RETURNING user_id;
 
+-- name: role_of(talk, user)$
+SELECT role FROM members WHERE talk_id = :talk AND user_id = :user;
+
+-- name: put_removal(talk, user)!
+INSERT INTO removals (talk_id, user_id) VALUES (:talk, :user)
+ON CONFLICT (talk_id, user_id) DO UPDATE SET removed_at = now();
+
+-- name: drop_old_invites(talk)!
+DELETE FROM invites WHERE talk_id = :talk AND expires_at <= now();
+
+-- name: count_invites(talk)$
+SELECT count(*) FROM invites WHERE talk_id = :talk;
+
+-- name: insert_invite(id, digest, talk, role, lifetime)^
+INSERT INTO invites (id, digest, talk_id, role, expires_at)
+VALUES (:id, :digest, :talk, :role, now() + :lifetime::int * interval '1 second')
+RETURNING id, role, expires_at;
+
+-- name: invites_of(talk)
+SELECT id, role, expires_at FROM invites
+WHERE talk_id = :talk AND expires_at > now()
+ORDER BY created_at;
+
+-- name: delete_invite(talk, id)$
+DELETE FROM invites WHERE talk_id = :talk AND id = :id RETURNING id;
+
+-- name: invite_by_digest(digest, user)^
+SELECT talk_id, role FROM invites
+WHERE digest = :digest AND expires_at > now() AND NOT EXISTS (
+    SELECT FROM removals
+    WHERE removals.talk_id = invites.talk_id AND user_id = :user
+      AND removed_at > invites.created_at
+);
+
+-- name: forget_invites(talk)!
+DELETE FROM invites WHERE talk_id = :talk;
+
 -- name: search(user, pattern, at_most)
 SELECT talks.id AS talk_id, talks.title, events.seq, events.payload
 FROM events

@@ -34,7 +34,7 @@ class PostgresTalks:
             if talk is None:
                 talk = await queries.talk_by_key(connection, user=user.id, key=key)
             else:
-                await _join(connection, TalkId(talk), user, Role.OWNER)
+                await join(connection, TalkId(talk), user, Role.OWNER)
             return await _talk_for(connection, TalkId(talk), user.id)
 
     async def of(self, user: UserId) -> list[Talk]:
@@ -67,6 +67,7 @@ class PostgresTalks:
             await queries.forget_events(connection, talk=talk)
             await queries.forget_clips(connection, talk=talk)
             await queries.forget_replies(connection, talk=talk)
+            await queries.forget_invites(connection, talk=talk)
             await queries.forget_talk(connection, talk=talk)
 
     async def members(self, talk: TalkId) -> list[Member]:
@@ -82,13 +83,15 @@ class PostgresTalks:
             user = User(id=UserId(row["id"]), name=row["name"])
             if role is not Role.OWNER:
                 await _keep_an_owner(connection, talk, user.id)
-            return await _join(connection, talk, user, role)
+            return await join(connection, talk, user, role)
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
             await _keep_an_owner(connection, talk, participant)
             _found(await queries.delete_member(connection, talk=talk, user=participant))
+            if by != participant:
+                await queries.put_removal(connection, talk=talk, user=participant)
             await append_in(connection, talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
@@ -101,7 +104,7 @@ class PostgresTalks:
             ]
 
 
-async def _join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
+async def join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
     await queries.put_member(connection, talk=talk, user=user.id, role=role)
     joined = MemberJoined(participant=user.id, name=user.name, role=role)
     await append_in(connection, talk, joined)
