@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from kaiwa.domain.ids import InviteId, SessionId, TalkId, UserId
 from kaiwa.domain.talk import Invite, Member, Role, Talk, TalkSettings, User
@@ -69,12 +70,16 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An utterance or reply that a search found."""
+    """An utterance or reply that a search found, as it stands now; `seq` is where it began."""
 
     talk: TalkId
     title: str
     seq: int
-    event: Mapping[str, Any]
+    id: str
+    is_reply: bool
+    name: str
+    text: str
+    at: datetime
 
 
 class Talks(Protocol):
@@ -102,7 +107,9 @@ class Talks(Protocol):
         """Somebody removed by another comes back by no invite that was made before. Raises
         Conflict for the last owner."""
 
-    async def search(self, user: UserId, text: str, limit: int) -> list[Found]: ...
+    async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        """What contains the text in any talk of theirs, newest first; width, case and kana do not
+        matter."""
 
 
 class Invites(Protocol):

@@ -168,7 +168,8 @@ async def export_talk(
 async def search(
     services: Asking, user: Asker, q: Annotated[str, Query(min_length=1, max_length=200)]
 ) -> dict[str, Any]:
-    """What contains the text, in any talk of mine; newest first."""
+    """What contains the text as it stands now, in any talk of mine; newest first. Width, case and
+    kana do not matter."""
     found = await services.talks.search(user.id, q, limit=50)
     return {
         "results": [
@@ -176,10 +177,11 @@ async def search(
                 "talk": hit.talk,
                 "title": hit.title,
                 "seq": hit.seq,
-                "utterance_id": hit.event.get("utterance_id"),
-                "text": hit.event["text"],
-                "name": hit.event.get("name"),
-                "at": hit.event["at"],
+                "utterance_id": None if hit.is_reply else hit.id,
+                "reply_id": hit.id if hit.is_reply else None,
+                "text": hit.text,
+                "name": hit.name,
+                "at": hit.at,
             }
             for hit in found
         ]

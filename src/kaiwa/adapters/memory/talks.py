@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
-from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated, UtteranceFinal
+from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.search import folded
+from kaiwa.policy.transcript import lines
 from kaiwa.ports.accounts import Found
 
 
@@ -87,14 +89,26 @@ class MemoryTalks:
         await self._log.append(talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        plain = folded(text)
         found = []
         for talk in await self.of(user):
-            for recorded in await self._log.read(talk.id, 0):
-                event = recorded.event
-                if isinstance(event, UtteranceFinal) and text in event.text:
-                    values = event.model_dump(mode="json")
-                    found.append(Found(talk.id, talk.title, recorded.seq, values))
-        return found[:limit]
+            events = await self._log.read(talk.id, 0)
+            began = {getattr(r.event, "utterance_id", ""): r.seq for r in reversed(events)}
+            found += [
+                Found(
+                    talk=talk.id,
+                    title=talk.title,
+                    seq=began.get(line.id, 0),
+                    id=line.id,
+                    is_reply=line.is_reply,
+                    name=line.name,
+                    text=line.text,
+                    at=line.at,
+                )
+                for line in lines(events)
+                if plain and plain in folded(line.text)
+            ]
+        return sorted(found, key=lambda hit: hit.at, reverse=True)[:limit]
 
     async def _join(self, talk: TalkId, user: User, role: Role) -> Member:
         member = Member(participant=user.id, name=user.name, role=role)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.domain.events import (
     Durable,
@@ -174,6 +175,7 @@ async def append_in(
     await queries.insert_event(
         connection, talk=talk, seq=seq, event_id=event_id or new_id(), payload=payload
     )
+    await lines.follow(connection, talk, seq, event)
     if advance is not None:
         await _advance(connection, advance)
     match event:
@@ -218,6 +220,7 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     await queries.insert_event(
         connection, talk=talk, seq=seq, event_id=new_id(), payload=encode(event)
     )
+    await lines.follow(connection, talk, seq, event)
     await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
     return True
 

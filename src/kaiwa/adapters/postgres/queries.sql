@@ -257,14 +257,43 @@ WHERE digest = :digest AND expires_at > now() AND NOT EXISTS (
 -- name: forget_invites(talk)!
 DELETE FROM invites WHERE talk_id = :talk;
 
--- name: search(user, pattern, at_most)
-SELECT talks.id AS talk_id, talks.title, events.seq, events.payload
-FROM events
-JOIN talks ON talks.id = events.talk_id AND talks.deleted_at IS NULL
-JOIN members ON members.talk_id = talks.id AND members.user_id = :user
-WHERE events.payload ->> 'type' IN ('utterance.final', 'utterance.edited', 'reply.finished')
-  AND events.payload ->> 'text' ILIKE :pattern
-ORDER BY events.payload ->> 'at' DESC
+-- name: put_line(talk, id, seq, name, reply, at, text, folded)!
+INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
+VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded)
+ON CONFLICT (talk_id, id) DO NOTHING;
+
+-- name: change_line(text, folded, cut, talk, id)!
+-- A cut may come before the end of its reply, and holds what was heard.
+UPDATE lines SET text = :text, folded = :folded, cut = cut OR :cut
+WHERE talk_id = :talk AND id = :id AND (:cut OR NOT cut);
+
+-- name: forget_lines(talk)!
+DELETE FROM lines WHERE talk_id = :talk;
+
+-- name: search_newest(user, newest, pattern, at_most)
+-- What is said often was said lately: no index is faster than looking there first.
+SELECT newest.*, talks.title
+FROM (
+    SELECT lines.*
+    FROM lines JOIN members ON members.talk_id = lines.talk_id AND members.user_id = :user
+    ORDER BY lines.at DESC
+    LIMIT :newest
+) AS newest
+JOIN talks ON talks.id = newest.talk_id
+WHERE newest.folded LIKE :pattern
+ORDER BY newest.at DESC
+LIMIT :at_most;
+
+-- name: search(user, pieces, pattern, at_most)
+-- Materialized: by the index first, whatever the planner thinks of the rest.
+WITH hits AS MATERIALIZED (
+    SELECT * FROM lines WHERE kaiwa_pieces(folded) @> :pieces AND folded LIKE :pattern
+)
+SELECT hits.*, talks.title
+FROM hits
+JOIN members ON members.talk_id = hits.talk_id AND members.user_id = :user
+JOIN talks ON talks.id = hits.talk_id
+ORDER BY hits.at DESC
 LIMIT :at_most;
 
 -- name: put_clip(id, voice, opus, talk)$

@@ -11,9 +11,12 @@ from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdat
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.search import folded, wanted_pieces
 from kaiwa.ports.accounts import Found
 
 _SETTINGS: Final = tuple(TalkSettings.model_fields)
+NEWEST: Final = 2_000
+"""Lines a search looks at before it asks the index; bench/search.py."""
 
 
 class PostgresTalks:
@@ -66,6 +69,7 @@ class PostgresTalks:
             await append_in(connection, talk, TalkDeleted(by=user))
             await queries.forget_events(connection, talk=talk)
             await queries.forget_clips(connection, talk=talk)
+            await queries.forget_lines(connection, talk=talk)
             await queries.forget_replies(connection, talk=talk)
             await queries.forget_invites(connection, talk=talk)
             await queries.forget_talk(connection, talk=talk)
@@ -95,13 +99,18 @@ class PostgresTalks:
             await append_in(connection, talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        plain = folded(text)
+        if not plain:
+            return []
+        escaped = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        given = {"user": user, "pattern": f"%{escaped}%", "at_most": limit}
         async with self._database.connection() as connection:
-            rows = queries.search(connection, user=user, pattern=f"%{escaped}%", at_most=limit)
-            return [
-                Found(TalkId(row["talk_id"]), row["title"], row["seq"], row["payload"])
-                async for row in rows
-            ]
+            rows = queries.search_newest(connection, newest=NEWEST, **given)
+            found = [_hit(row) async for row in rows]
+            if len(found) < limit:
+                rows = queries.search(connection, pieces=wanted_pieces(plain), **given)
+                found = [_hit(row) async for row in rows]
+        return found
 
 
 async def join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
@@ -132,6 +141,19 @@ def _found(row: Any) -> Any:
     if row is None:
         raise NotFound("there is no such talk, or it is not yours")
     return row
+
+
+def _hit(row: Any) -> Found:
+    return Found(
+        talk=TalkId(row["talk_id"]),
+        title=row["title"],
+        seq=row["seq"],
+        id=row["id"],
+        is_reply=row["reply"],
+        name=row["name"],
+        text=row["text"],
+        at=row["at"],
+    )
 
 
 def _talk(row: Any) -> Talk:
