@@ -23,6 +23,7 @@ from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
 from kaiwa.adapters.postgres.invites import PostgresInvites
+from kaiwa.adapters.postgres.sweeping import sweeping
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
@@ -36,6 +37,7 @@ from kaiwa.errors import KaiwaError
 from kaiwa.models.catalogue import CATALOGUE, Model, model
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
@@ -147,6 +149,7 @@ async def assembled(
         wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
         accounts = PostgresAccounts(database)
         sessions = await stack.enter_async_context(Sessions.run(accounts))
+        await stack.enter_async_context(sweeping(database))
         talks = PostgresTalks(database)
         event_log = PostgresEventLog(database)
         clips = PostgresClipStore(database)
@@ -184,7 +187,7 @@ async def assembled(
             talks=talks,
             invites=PostgresInvites(database),
             event_log=event_log,
-            clips=clips,
+            clips=Clips(clips, event_log, engines.voices),
             wakeups=wakeups,
             fan_out=FanOut(event_log, wakeups),
             captures=captures,

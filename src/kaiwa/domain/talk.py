@@ -53,6 +53,9 @@ class TalkSettings(BaseModel):
         "auto", max_length=80, description="an id from GET /voices, auto, browser, or none"
     )
     mode: Mode = Mode.BUTTON
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="what is older is erased; 0: everything is kept"
+    )
 
 
 class TalkChanges(BaseModel):
@@ -67,6 +70,7 @@ class TalkChanges(BaseModel):
     llm_model: str | None = None
     voice: str | None = None
     mode: Mode | None = None
+    retention_days: int | None = None
 
 
 class Talk(TalkSettings):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kaiwa.domain.ids import InviteId, SessionId, TalkId, UserId
 from kaiwa.domain.talk import Invite, Member, Role, Talk, TalkSettings, User
+from kaiwa.policy.importing import Imported
 
 MAX_INVITES = 50
 """Of one talk, at a time."""
@@ -87,6 +88,9 @@ class Talks(Protocol):
 
     async def create(self, user: User, settings: TalkSettings, key: str | None) -> Talk:
         """The user becomes the owner. The same `key` again gives the same talk."""
+
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        """Make a talk of an export; the user becomes its owner, and its only member."""
 
     async def of(self, user: UserId) -> list[Talk]:
         """Newest activity first."""

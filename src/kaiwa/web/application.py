@@ -29,6 +29,7 @@ _UPLOAD: Final = re.compile(r"/talks/[^/]+/stream")
 PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
+MAX_IMPORT: Final = 32 * 1024 * 1024
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -134,7 +135,8 @@ class _Everywhere:
                 await _answer(error)(scope, receive, send_with_headers)
             return
         if scope["type"] == "http" and not _is_upload(scope):
-            receive = _limited(receive)
+            large = scope["method"] == "POST" and scope["path"] == "/talks/import"
+            receive = _limited(receive, MAX_IMPORT if large else MAX_BODY)
         await self._app(scope, receive, send_with_headers)
 
 
@@ -143,15 +145,15 @@ def _is_upload(scope: Scope) -> bool:
     return scope["method"] in ("POST", "PUT") and _UPLOAD.fullmatch(scope["path"]) is not None
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     received = 0
 
     async def receive_so_much() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY:
-            raise HTTPException(413, f"a request has at most {MAX_BODY // 1024} KiB")
+        if received > most:
+            raise HTTPException(413, f"a request has at most {most // 1024} KiB")
         return message
 
     return receive_so_much

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.accounts import Accounts, Invites, Talks
-from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.wakeup import Wakeups
@@ -33,7 +33,7 @@ class Services:
     talks: Talks
     invites: Invites
     event_log: EventLog
-    clips: ClipStore
+    clips: Clips
     wakeups: Wakeups
     fan_out: FanOut
     captures: Captures
@@ -43,4 +43,5 @@ class Services:
     weights: Callable[[], list[dict[str, Any]]]
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
+    importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -10,6 +10,7 @@ from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdat
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.importing import Imported
 from kaiwa.policy.search import folded
 from kaiwa.policy.transcript import lines
 from kaiwa.ports.accounts import Found
@@ -46,6 +47,12 @@ class MemoryTalks:
             self._keys[user.id, key] = talk.id
         await self._join(talk.id, user, Role.OWNER)
         return await self.get(talk.id, user.id)
+
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        made = await self.create(user, talk.settings, key)
+        for event in talk.events if made.seq == 1 else ():
+            await self._log.append(made.id, event)
+        return await self.get(made.id, user.id)
 
     async def of(self, user: UserId) -> list[Talk]:
         mine = [talk for talk, members in self._members.items() if user in members]

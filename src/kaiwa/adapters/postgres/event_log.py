@@ -19,7 +19,16 @@ from kaiwa.domain.events import (
     decode_durable,
     encode,
 )
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
+from kaiwa.domain.ids import (
+    CaptureId,
+    ClipId,
+    EventId,
+    ReplyId,
+    TalkId,
+    UserId,
+    UtteranceId,
+    new_id,
+)
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import REPLY_LEASE_S, Advance, Capture, ReplyClaim
@@ -122,6 +131,13 @@ class PostgresEventLog:
     async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
         async with self._database.connection() as connection:
             return await _clauses(connection, talk, reply)
+
+    async def clip_text(self, talk: TalkId, clip: ClipId) -> str:
+        async with self._database.connection() as connection:
+            text: str | None = await queries.clip_text(connection, talk=talk, clip=clip)
+        if text is None:
+            raise NotFound("there is no such clip")
+        return text
 
     async def put_heard(
         self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int

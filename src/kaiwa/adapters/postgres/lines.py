@@ -6,11 +6,13 @@ replaces the original, a cut reply is what was heard of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from kaiwa.adapters.postgres.database import Connection, queries
 from kaiwa.domain.events import (
     Durable,
+    Recorded,
     ReplyCut,
     ReplyFinished,
     ReplyStarted,
@@ -19,6 +21,7 @@ from kaiwa.domain.events import (
 )
 from kaiwa.domain.ids import TalkId
 from kaiwa.policy.search import folded
+from kaiwa.policy.transcript import lines
 
 
 async def follow(connection: Connection, talk: TalkId, seq: int, event: Durable) -> None:
@@ -36,6 +39,33 @@ async def follow(connection: Connection, talk: TalkId, seq: int, event: Durable)
             await _change(connection, talk, line, text, cut=True)
         case _:
             pass
+
+
+async def fill(connection: Connection, talk: TalkId, log: Sequence[Recorded]) -> None:
+    """What a whole log comes to, for a talk that has no lines yet."""
+    began: dict[str, int] = {}
+    for recorded in log:
+        event = recorded.event
+        if isinstance(event, UtteranceFinal):
+            began.setdefault(event.utterance_id, recorded.seq)
+        elif isinstance(event, ReplyStarted):
+            began.setdefault(event.reply_id, recorded.seq)
+    await queries.put_lines(
+        connection,
+        [
+            {
+                "talk": talk,
+                "id": line.id,
+                "seq": began[line.id],
+                "name": line.name,
+                "reply": line.is_reply,
+                "at": line.at,
+                "text": line.text,
+                "folded": folded(line.text),
+            }
+            for line in lines(log)
+        ],
+    )
 
 
 async def _put(

@@ -12,6 +12,13 @@ VALUES (:talk, :seq, :event_id, :payload)
 ON CONFLICT (talk_id, event_id) DO NOTHING
 RETURNING seq;
 
+-- name: insert_events(talk, seq, event_id, payload)*!
+INSERT INTO events (talk_id, seq, event_id, payload)
+VALUES (:talk, :seq, :event_id, :payload);
+
+-- name: began(at, seq, talk)!
+UPDATE talks SET created_at = :at, seq = :seq WHERE id = :talk;
+
 -- name: event_by_id(talk, event_id)^
 SELECT seq, payload FROM events WHERE talk_id = :talk AND event_id = :event_id;
 
@@ -168,12 +175,13 @@ WITH taken AS (
 SELECT users.id, users.name FROM taken JOIN users ON users.id = taken.user_id
 WHERE taken.digest = :digest AND taken.expires_at >= now();
 
--- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, mode, user, key)$
+-- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, mode, retention_days, user, key)$
 INSERT INTO talks
-    (id, title, language, agent_name, instructions, llm_model, voice, mode, created_by,
-     idempotency_key)
+    (id, title, language, agent_name, instructions, llm_model, voice, mode, retention_days,
+     created_by, idempotency_key)
 VALUES
-    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :mode, :user, :key)
+    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :mode,
+     :retention_days, :user, :key)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING
 RETURNING id;
 
@@ -189,10 +197,10 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, talk)!
+-- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, retention_days, talk)!
 UPDATE talks SET
     title = :title, language = :language, agent_name = :agent_name, instructions = :instructions,
-    llm_model = :llm_model, voice = :voice, mode = :mode, updated_at = now()
+    llm_model = :llm_model, voice = :voice, mode = :mode, retention_days = :retention_days, updated_at = now()
 WHERE id = :talk;
 
 -- name: forget_talk(talk)!
@@ -262,6 +270,10 @@ INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
 VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded)
 ON CONFLICT (talk_id, id) DO NOTHING;
 
+-- name: put_lines(talk, id, seq, name, reply, at, text, folded)*!
+INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
+VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded);
+
 -- name: change_line(text, folded, cut, talk, id)!
 -- A cut may come before the end of its reply, and holds what was heard.
 UPDATE lines SET text = :text, folded = :folded, cut = cut OR :cut
@@ -300,7 +312,51 @@ LIMIT :at_most;
 -- Waits for a deletion that is going on, and then stores nothing.
 INSERT INTO clips (id, talk_id, voice, opus)
 SELECT :id, id, :voice, :opus FROM talks WHERE id = :talk AND deleted_at IS NULL FOR SHARE
+ON CONFLICT (id) DO UPDATE SET voice = excluded.voice, opus = excluded.opus, created_at = now()
+WHERE clips.talk_id = :talk
 RETURNING id;
+
+-- name: clip_voice(id, talk)$
+SELECT voice FROM clips WHERE id = :id AND talk_id = :talk;
+
+-- name: clip_text(talk, clip)$
+SELECT payload ->> 'text' FROM events
+WHERE talk_id = :talk AND payload ->> 'type' = 'reply.clause' AND payload ->> 'clip' = :clip;
+
+-- name: may_sweep(key)$
+SELECT pg_try_advisory_xact_lock(:key);
+
+-- name: sweep_events()!
+-- The seq numbers stay as tombstones; who was in the talk stays too. A correction goes with its
+-- utterance, and what came of a reply with its beginning.
+WITH gone AS (
+    SELECT events.talk_id, events.seq,
+        COALESCE(payload ->> 'utterance_id', payload ->> 'reply_id') AS line
+    FROM events JOIN talks ON talks.id = events.talk_id
+    WHERE retention_days > 0
+      AND payload ->> 'type' IN ('utterance.final', 'reply.started')
+      AND (payload ->> 'at')::timestamptz < now() - retention_days * interval '1 day'
+)
+UPDATE events SET payload = '{}' FROM gone
+WHERE events.talk_id = gone.talk_id
+  AND COALESCE(payload ->> 'utterance_id', payload ->> 'reply_id') = gone.line;
+
+-- name: sweep_lines()!
+DELETE FROM lines USING talks
+WHERE talks.id = lines.talk_id AND retention_days > 0
+  AND lines.at < now() - retention_days * interval '1 day';
+
+-- name: sweep_talk_clips()!
+DELETE FROM clips USING talks
+WHERE talks.id = clips.talk_id AND retention_days > 0
+  AND clips.created_at < now() - retention_days * interval '1 day';
+
+-- name: drop_old_sound(days)!
+UPDATE clips SET opus = NULL
+WHERE opus IS NOT NULL AND created_at < now() - :days::int * interval '1 day';
+
+-- name: drop_old_sessions()!
+DELETE FROM sessions WHERE expires_at < now();
 
 -- name: get_clip(id, talk)$
 SELECT opus FROM clips WHERE id = :id AND talk_id = :talk;

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.adapters.postgres.event_log import append_in
-from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
+from kaiwa.domain.events import (
+    MemberJoined,
+    MemberLeft,
+    Recorded,
+    TalkDeleted,
+    TalkUpdated,
+    encode,
+)
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.importing import Imported
 from kaiwa.policy.search import folded, wanted_pieces
 from kaiwa.ports.accounts import Found
 
@@ -39,6 +48,32 @@ class PostgresTalks:
             else:
                 await join(connection, TalkId(talk), user, Role.OWNER)
             return await _talk_for(connection, TalkId(talk), user.id)
+
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        async with self._database.transaction() as connection:
+            made = await queries.insert_talk(
+                connection,
+                id=new_id(),
+                user=user.id,
+                key=key,
+                **talk.settings.model_dump(mode="json"),
+            )
+            if made is None:
+                made = await queries.talk_by_key(connection, user=user.id, key=key)
+                return await _talk_for(connection, TalkId(made), user.id)
+            new = TalkId(made)
+            await join(connection, new, user, Role.OWNER)
+            log = [Recorded(seq=n, event=event) for n, event in enumerate(talk.events, start=2)]
+            await queries.insert_events(
+                connection,
+                [
+                    {"talk": new, "seq": r.seq, "event_id": new_id(), "payload": encode(r.event)}
+                    for r in log
+                ],
+            )
+            await queries.began(connection, talk=new, at=talk.created_at, seq=1 + len(log))
+            await lines.fill(connection, new, log)
+            return await _talk_for(connection, new, user.id)
 
     async def of(self, user: UserId) -> list[Talk]:
         async with self._database.connection() as connection:
