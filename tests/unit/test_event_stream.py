@@ -62,6 +62,7 @@ class Stand:
             event_log=self.hearing.log,
             talks=self.hearing.talks,
             closing=self.closing,
+            listeners=set(),
             sessions=SimpleNamespace(watching=lambda *_: nullcontext()),
         )
         stream = EventStream(

@@ -92,6 +92,11 @@ class Captures:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def going_on(self) -> int:
+        """How many uploads there are."""
+        return len(self._live)
+
     async def shut_down(self) -> None:
         """End every upload, each in its way, and take no new ones; returns when all have ended."""
         self._closing = True

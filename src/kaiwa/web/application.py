@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,12 +21,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kaiwa import __version__
 from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, invites, replies, sound, talks
-from kaiwa.web.asking import COOKIES
+from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
 STATIC: Final = Path(__file__).with_name("static")
 _UPLOAD: Final = re.compile(r"/talks/[^/]+/stream")
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
@@ -87,6 +89,25 @@ def _add_system_routes(application: FastAPI, services: Services) -> None:
         parts = dict(zip(names, states, strict=True))
         ready = not services.closing.is_set() and all(state == "ok" for state in states)
         return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
+
+    @application.get("/metrics", tags=["the server"], response_class=PlainTextResponse)
+    async def metrics(request: Request) -> Response:
+        """In Prometheus's text format: for this machine itself, and for its owner's token."""
+        if not _is_of_this_machine(services, request):
+            found = await signed_in(request)
+            if not await services.accounts.is_machine_owner(found.user.id):
+                raise Forbidden("only this machine's owner may read this")
+        return Response(services.measures.text(), media_type=CONTENT_TYPE)
+
+
+def _is_of_this_machine(services: Services, request: Request) -> bool:
+    """A proxy on this machine asks for strangers."""
+    if services.site.proxy_origin or "x-forwarded-for" in request.headers:
+        return False
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _state(services: Services, part: str) -> str:

@@ -97,8 +97,12 @@ class EventStream(Response):
                 tasks.create_task(self._end_on_closing(sending)),
                 *(tasks.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
             ]
-            with self._services.sessions.watching(self._session, sending.cancel):
-                await asyncio.wait([sending])
+            self._services.listeners.add(self)
+            try:
+                with self._services.sessions.watching(self._session, sending.cancel):
+                    await asyncio.wait([sending])
+            finally:
+                self._services.listeners.discard(self)
             for task in others:
                 task.cancel()
         with contextlib.suppress(OSError):  # it may be gone, or not reading

