@@ -35,7 +35,8 @@ APART: Final = {
 async def test_no_input_is_the_servers_fault(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Attempts, "take", lambda *_: None)
+    for limit in ("take", "take_registration"):
+        monkeypatch.setattr(Attempts, limit, lambda *_: None)
     async with house(database_url) as home, home.guest("まり") as mari:
         talk = await mari.new_talk()
         schema = (await mari.http.get("/openapi.json")).json()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from kaiwa.web.attempts import ACCOUNT_BURST, ADDRESS_BURST
+from kaiwa.web.attempts import ACCOUNT_BURST, ADDRESS_BURST, REGISTER_BURST
 from kaiwa.web.security import ACCESS_LIFETIME_S
 from tests.integration.house import L16, Guest, House, house
 
@@ -174,6 +174,13 @@ async def test_one_address_has_so_many_tries_whatever_names_it_tries(home: House
             for n in range(ADDRESS_BURST + 1)
         ]
         assert statuses == [401] * ADDRESS_BURST + [429]
+
+
+async def test_one_address_makes_so_many_accounts(home: House) -> None:
+    short = {**WHO, "password": "short"}
+    async with home.client() as http:
+        for _ in range(REGISTER_BURST):
+            assert (await http.post("/auth/register", json=short)).status_code == 400
         assert (await http.post("/auth/register", json=WHO)).status_code == 429
 
 

@@ -112,6 +112,13 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
         for path in OF_NO_TALK - {"/auth/logout"}:
             answer = await at.ken.http.get(path, params={"q": WORDS})
             assert WORDS not in answer.text, path
+        async with at.home.client() as nobody:
+            for path in ("/talks", "/search", "/voices", "/models", "/auth/me"):
+                answer = await nobody.get(path, params={"q": WORDS})
+                assert answer.status_code == 401, path
+            for path in ("/talks", "/talks/import", "/invites/accept", "/auth/password"):
+                answer = await nobody.post(path, json={"code": "x", "new": "12345678"})
+                assert answer.status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
 
 

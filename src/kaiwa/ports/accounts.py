@@ -99,7 +99,9 @@ class Talks(Protocol):
 
     async def get(self, talk: TalkId, user: UserId) -> Talk: ...
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk: ...
+    async def update(
+        self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]
+    ) -> Talk: ...
 
     async def delete(self, talk: TalkId, user: UserId) -> None:
         """What was said and its sound are erased; the seq numbers stay."""

@@ -17,6 +17,8 @@ ACCOUNT_REFILL_S: Final = 30.0
 ADDRESS_BURST: Final = 30
 """A whole household comes from one address."""
 ADDRESS_REFILL_S: Final = 10.0
+REGISTER_BURST: Final = 100
+REGISTER_REFILL_S: Final = 10.0
 
 
 class Attempts:
@@ -26,6 +28,7 @@ class Attempts:
         self._site = site
         self._by_account = Throttle(ACCOUNT_BURST, ACCOUNT_REFILL_S)
         self._by_address = Throttle(ADDRESS_BURST, ADDRESS_REFILL_S)
+        self._registering = Throttle(REGISTER_BURST, REGISTER_REFILL_S)
 
     def take(self, connection: HTTPConnection, account: str | None = None) -> None:
         """Before a password is looked at. Raises TooManyTries."""
@@ -33,8 +36,11 @@ class Attempts:
         wait_s = self._by_address.take(self._address(connection), now)
         if not wait_s and account is not None:
             wait_s = self._by_account.take(_folded(account), now)
-        if wait_s:
-            raise TooManyTries("too many tries; wait a little", wait_s)
+        _refuse(wait_s)
+
+    def take_registration(self, connection: HTTPConnection) -> None:
+        """Before an account is made. Raises TooManyTries."""
+        _refuse(self._registering.take(self._address(connection), time.monotonic()))
 
     def succeeded(self, connection: HTTPConnection, account: str) -> None:
         self._by_address.give_back(self._address(connection))
@@ -53,6 +59,11 @@ class Attempts:
         if address.version == 6:  # a house has a whole /64
             return str(ipaddress.ip_network((address, 64), strict=False))
         return host
+
+
+def _refuse(wait_s: int) -> None:
+    if wait_s:
+        raise TooManyTries("too many tries; wait a little", wait_s)
 
 
 def _folded(account: str) -> str:

@@ -61,7 +61,7 @@ async def register(
 ) -> SignedInAnswer:
     if not services.registration:
         raise Forbidden("this server makes no accounts for strangers; ask its owner")
-    services.attempts.take(request)
+    services.attempts.take_registration(request)
     password_hash = await asyncio.to_thread(hash_password, given.password)
     user = await services.accounts.register(given.name, password_hash)
     return await _sign_in(services, user, response, bearer=given.bearer)

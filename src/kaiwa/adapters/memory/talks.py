@@ -65,9 +65,9 @@ class MemoryTalks:
             raise NotFound("there is no such talk, or it is not yours")
         return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]) -> Talk:
         before = await self.get(talk, user)
-        changed = {n: v for n, v in changes.items() if v != str(getattr(before, n))}
+        changed = {n: str(v) for n, v in changes.items() if str(v) != str(getattr(before, n))}
         if changed:
             self._talks[talk] = Talk.model_validate(before.model_dump() | changed)
             await self._log.append(talk, TalkUpdated(by=user, settings=changed))
