@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,9 +22,11 @@ from kaiwa.adapters.llm_openai import OpenAIChatModel
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
-from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.invites import PostgresInvites
+from kaiwa.adapters.postgres.sweeping import sweeping
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
+from kaiwa.adapters.prometheus import MeasuredEventLog, PrometheusMeasures
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
@@ -31,11 +34,14 @@ from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
+from kaiwa.domain.events import UtteranceFinal
+from kaiwa.domain.talk import Talk
 from kaiwa.errors import KaiwaError
 from kaiwa.models.catalogue import CATALOGUE, Model, model, names
 from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
@@ -47,8 +53,10 @@ from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.tts import VoiceEngine
 from kaiwa.ports.vad import VoiceActivityFactory
 from kaiwa.settings import OLLAMA_USUAL_URL, Settings
-from kaiwa.web.security import Site, Tokens
+from kaiwa.web.attempts import Attempts
+from kaiwa.web.security import Site
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import Sessions
 
 log = structlog.get_logger()
 
@@ -144,8 +152,14 @@ async def assembled(
     async with AsyncExitStack() as stack:
         wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
         accounts = PostgresAccounts(database)
+        sessions = await stack.enter_async_context(Sessions.run(accounts))
+        await stack.enter_async_context(sweeping(database))
         talks = PostgresTalks(database)
-        event_log = PostgresEventLog(database)
+        listeners: set[object] = set()
+        measures = PrometheusMeasures(
+            talkers=lambda: captures.going_on, listeners=lambda: len(listeners)
+        )
+        event_log = MeasuredEventLog(database, measures)
         clips = PostgresClipStore(database)
         responder = await stack.enter_async_context(
             Responder.run(
@@ -157,12 +171,18 @@ async def assembled(
                 owner=_process_name(),
             )
         )
+
+        async def on_utterance(talk: Talk, said: UtteranceFinal) -> None:
+            lag = datetime.now(UTC) - talk.created_at - timedelta(milliseconds=said.ended_ms)
+            measures.recognised(lag.total_seconds() * 1000)
+            await responder.on_utterance(talk, said)
+
         ears = Ears(
             event_log=event_log,
             talks=talks,
             recogniser=engines.recogniser,
             vad=engines.vad,
-            on_utterance=responder.on_utterance,
+            on_utterance=on_utterance,
         )
         captures = Captures(
             ears=ears,
@@ -175,16 +195,21 @@ async def assembled(
         )
         yield Services(
             site=site,
-            tokens=Tokens(await accounts.signing_key()),
+            sessions=sessions,
+            attempts=Attempts(site),
             accounts=accounts,
             talks=talks,
+            invites=PostgresInvites(database),
             event_log=event_log,
-            clips=clips,
+            clips=Clips(clips, event_log, engines.voices),
+            wakeups=wakeups,
             fan_out=FanOut(event_log, wakeups),
             captures=captures,
             responder=responder,
             voices=engines.voices,
             model=engines.chat,
+            measures=measures,
+            listeners=listeners,
             weights=lambda: weights_of(ModelStore(settings.models)),
             parts={"database": database.answers, **engines.parts},
             registration=settings.registration,

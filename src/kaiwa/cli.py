@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -18,6 +16,7 @@ from rich.table import Table
 from kaiwa import __version__
 from kaiwa.domain.talk import UserName
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
+from kaiwa.logs import to_stderr
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
 
@@ -83,7 +82,7 @@ def serve(
     from kaiwa.serving import check
     from kaiwa.serving import serve as run
 
-    _log_to_stderr()
+    to_stderr()
     settings = read_settings(host=host, port=port, data=data, behind_proxy=behind_proxy)
     check(settings, tls=tls, cert=cert, key=key)
     _pull_needed(settings)
@@ -96,10 +95,13 @@ def token(
     data: Data = None,
     create: Annotated[bool, typer.Option("--create", help="Make the account if needed.")] = False,
 ) -> None:
-    """Print a bearer token (a JWT) and nothing else, for scripts."""
+    """Print a bearer token (a JWT) and nothing else, for scripts.
+
+    It is good for 30 days, or until that user's password is changed.
+    """
     from kaiwa.adapters.postgres.accounts import PostgresAccounts
     from kaiwa.database import database_of
-    from kaiwa.web.security import Tokens
+    from kaiwa.web.security import SESSION_LIFETIME_S, Tokens
 
     async def issue() -> str:
         async with database_of(read_settings(data=data), alone=False) as database:
@@ -108,7 +110,8 @@ def token(
             if found is None and not create:
                 raise NotFound(f"nobody here is called {user}; add --create to make the account")
             who = found.user if found is not None else await accounts.register(_name(user), None)
-            return Tokens(await accounts.signing_key()).issue(who)
+            session = await accounts.begin_session(who.id, SESSION_LIFETIME_S)
+            return Tokens(await accounts.signing_key()).access(who, session, SESSION_LIFETIME_S)
 
     print(asyncio.run(issue()))
 
@@ -210,6 +213,40 @@ def pull_models(
             asyncio.run(_pull_by_ollama(settings, name))
 
 
+@cli.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file; only you can read it.")],
+    data: Data = None,
+) -> None:
+    """Write everything, talks, sound and accounts, to one file; also while kaiwa serve runs."""
+    from kaiwa.adapters.postgres.backup import dump
+    from kaiwa.database import address_of
+
+    async def run() -> None:
+        async with address_of(read_settings(data=data), alone=False) as url:
+            await asyncio.to_thread(dump, url, file)
+
+    asyncio.run(run())
+
+
+@cli.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What kaiwa backup wrote.")],
+    data: Data = None,
+) -> None:
+    """Read a backup into an empty database: a new --data folder, or a DATABASE_URL of yours."""
+    from kaiwa.adapters.postgres.backup import restore as read
+    from kaiwa.adapters.postgres.migrate import migrate
+    from kaiwa.database import address_of
+
+    async def run() -> None:
+        async with address_of(read_settings(data=data), alone=True) as url:
+            await read(url, file.absolute())
+            await migrate(url)
+
+    asyncio.run(run())
+
+
 @cli.command("asr-server")
 def asr_server(
     host: Annotated[str, typer.Option(help="Where to listen. The wire has no passwords.")] = (
@@ -226,7 +263,7 @@ def asr_server(
     from kaiwa.adapters.vad_silero import SileroVoiceActivity
     from kaiwa.asr_server import serve as run
 
-    _log_to_stderr()
+    to_stderr()
     chosen = None if language == "auto" else language
     asyncio.run(run(_embedded_recogniser(model), SileroVoiceActivity, chosen, host, port))
 
@@ -359,19 +396,3 @@ def _ask_password() -> str:
     if sys.stdin.isatty():
         return getpass.getpass("Password: ")
     return sys.stdin.readline().rstrip("\n")
-
-
-def _log_to_stderr() -> None:
-    """Lines for people on a terminal, JSON for machines."""
-    terminal = sys.stderr.isatty()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

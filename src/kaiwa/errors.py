@@ -6,6 +6,7 @@ KaiwaError                     code, HTTP status, retryable, whose fault
 ├── UnsupportedMedia           a container that is not on the list (415)
 ├── TooMuch                    a stated limit was passed (413)
 ├── TooManyStreams             this user has too many live uploads (429)
+├── TooManyTries               wrong passwords, too fast (429); `wait_s` says how long to wait
 ├── StreamStalled              no bytes came for too long (408)
 ├── NotSignedIn                no valid token (401)
 ├── Forbidden                  signed in, but the role or the origin does not allow it (403)
@@ -70,6 +71,16 @@ class TooManyStreams(KaiwaError):
     code = "too_many_streams"
     status = 429
     retryable = True
+
+
+class TooManyTries(KaiwaError):
+    code = "too_many_tries"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, wait_s: int) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class StreamStalled(KaiwaError):

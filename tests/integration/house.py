@@ -51,7 +51,7 @@ class House:
     async def guest(self, name: str) -> AsyncIterator[Guest]:
         """Somebody with an account of their own."""
         user = await self.services.accounts.register(name, None)
-        async with self.client(self.services.tokens.issue(user)) as http:
+        async with self.client((await self.services.sessions.begin(user)).access) as http:
             yield Guest(http, user.id, name)
 
 

@@ -15,7 +15,11 @@ import pytest
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
-from kaiwa.adapters.postgres.embedded import embedded_postgres, shared_postgres
+from kaiwa.adapters.postgres.embedded import (
+    _new_server_user,
+    embedded_postgres,
+    shared_postgres,
+)
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
 from kaiwa.adapters.postgres.migrate import migrate
 from kaiwa.adapters.postgres.talks import PostgresTalks
@@ -241,3 +245,43 @@ async def test_a_data_folder_has_one_server_which_commands_share_and_heirs_take_
         assert (tmp_path / "postgres").stat().st_uid == os.getuid()
     async with shared_postgres(tmp_path) as alone, Database.open(alone.url) as database:
         assert await PostgresAccounts(database).users() == [mari]
+
+
+COMMAND = """
+import asyncio, sys
+from pathlib import Path
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.embedded import shared_postgres
+
+async def run():
+    async with shared_postgres(Path(sys.argv[1])) as server:
+        async with Database.open(server.url) as database:
+            print("in", flush=True)
+            await asyncio.to_thread(sys.stdin.readline)
+            await database.answers()
+
+asyncio.run(run())
+"""
+
+
+async def test_a_command_does_not_stop_the_server_under_another(tmp_path: Path) -> None:
+    commands = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", COMMAND, str(tmp_path)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    reads = {asyncio.create_task(c.stdout.readline()): c for c in commands if c.stdout}
+    while reads:
+        done, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+        command = reads.pop(done.pop())
+        await command.communicate(b"\n")
+        assert command.returncode == 0
+
+
+def test_root_without_useradd_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SetupError, match="DATABASE_URL"):
+        _new_server_user()

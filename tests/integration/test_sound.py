@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from kaiwa.domain.ids import new_id
+from kaiwa.domain.ids import UserId, new_id
+from kaiwa.domain.talk import User
 from tests.integration.house import L16, Guest, House
 from tests.sounds import packed, silence, speech
 
@@ -153,7 +154,8 @@ async def test_a_websocket_says_what_is_wrong(home: House, mari: Guest) -> None:
 
 async def test_a_websocket_of_another_page_is_refused(home: House, mari: Guest) -> None:
     talk = await mari.new_talk()
-    token = mari.http.headers["authorization"].removeprefix("Bearer ")
+    user = User(id=UserId(mari.id), name=mari.name)
+    token = (await home.services.sessions.begin(user)).refresh
     url = home.url.replace("http", "ws", 1)
     async with connect(
         f"{url}/talks/{talk}/stream?type={L16}",

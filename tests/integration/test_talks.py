@@ -42,47 +42,6 @@ async def test_the_same_key_makes_one_talk_and_one_message(mari: Guest) -> None:
     assert (await mari.http.post(path, json={"text": "はい"}, headers=key)).json() == said.json()
 
 
-STRANGER = [
-    ("GET", ""),
-    ("PATCH", ""),
-    ("DELETE", ""),
-    ("GET", "/members"),
-    ("POST", "/members"),
-    ("DELETE", "/members/x"),
-    ("POST", "/messages"),
-    ("PATCH", "/utterances/x"),
-    ("GET", "/events"),
-    ("GET", "/stream"),
-    ("POST", "/stream"),
-    ("HEAD", "/captures/x"),
-    ("POST", "/reply"),
-    ("DELETE", "/reply"),
-    ("POST", "/heard"),
-    ("GET", "/clips/x"),
-    ("GET", "/export"),
-]
-
-
-@pytest.mark.parametrize(("method", "path"), STRANGER)
-async def test_anothers_talk_is_not_there(mari: Guest, ken: Guest, method: str, path: str) -> None:
-    talk = await mari.new_talk()
-    body = {"text": "x", "name": "Ken", "listener": "abcdefgh", "reply_id": "a", "clause": 0}
-    answer = await ken.http.request(method, f"/talks/{talk}{path}", json={**body, "ms": 0})
-    if answer.status_code == 422:
-        answer = await ken.http.request(method, f"/talks/{talk}{path}", json={})
-    assert answer.status_code == 404
-
-
-async def test_every_route_wants_somebody_signed_in(home: House, mari: Guest) -> None:
-    talk = await mari.new_talk()
-    async with home.client() as nobody:
-        for method, path in STRANGER:
-            answer = await nobody.request(method, f"/talks/{talk}{path}")
-            assert answer.status_code == 401, (method, path)
-        for path in ("/talks", "/search?q=a", "/voices", "/models", f"/stream?after={talk}:0"):
-            assert (await nobody.get(path)).status_code == 401, path
-
-
 async def test_members_do_what_their_role_allows(mari: Guest, ken: Guest) -> None:
     talk = await mari.new_talk()
     joined = await mari.http.post(

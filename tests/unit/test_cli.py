@@ -31,6 +31,8 @@ COMMANDS = [
     ("models", "pull"),
     ("asr-server",),
     ("transcribe",),
+    ("backup",),
+    ("restore",),
     ("doctor",),
 ]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from starlette.types import Message
 
+from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import Role
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.web import events
 from kaiwa.web.events import EventStream
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import SignedIn
 from tests.fakes.hearing import KEN, MARI, Hearing
 
 
@@ -59,9 +62,14 @@ class Stand:
             event_log=self.hearing.log,
             talks=self.hearing.talks,
             closing=self.closing,
+            listeners=set(),
+            sessions=SimpleNamespace(watching=lambda *_: nullcontext()),
         )
         stream = EventStream(
-            cast(Services, parts), user, {self.hearing.talk.id: after}, with_ids=True
+            cast(Services, parts),
+            SignedIn(user, SessionId("session")),
+            {self.hearing.talk.id: after},
+            with_ids=True,
         )
         scope = {"type": "http"}
         return asyncio.create_task(stream(scope, self.browser.receive, self.browser.send))
@@ -112,12 +120,12 @@ async def test_a_browser_that_leaves_is_told_of_to_the_others(stand: Stand) -> N
 async def test_who_came_back_reads_past_the_time_they_left(stand: Stand) -> None:
     talks, talk = stand.hearing.talks, stand.hearing.talk.id
     await talks.add_member(talk, KEN.name, Role.SPEAKER)
-    await talks.remove_member(talk, KEN.id)
+    await talks.remove_member(talk, KEN.id, by=MARI.id)
     await talks.add_member(talk, KEN.name, Role.LISTENER)
     stream = stand.open(user=KEN)
     await stand.browser.until("event: ready")
     assert '"seq":4' in stand.browser.text
-    await talks.remove_member(talk, KEN.id)
+    await talks.remove_member(talk, KEN.id, by=MARI.id)
     await stream
     assert stand.browser.text.count("event: member.left") == 2
 

@@ -257,7 +257,7 @@ async def test_who_is_removed_or_silenced_speaks_no_more(hearing: Hearing) -> No
         async with listening(hearing) as ear:
             await ear.hear(speech(600, 900))
             await ear.flush()
-    await hearing.talks.remove_member(hearing.talk.id, MARI.id)
+    await hearing.talks.remove_member(hearing.talk.id, MARI.id, by=KEN.id)
     with pytest.raises(NotFound):
         async with listening(hearing) as ear:
             await ear.hear(speech(600, 900))

@@ -8,12 +8,12 @@ import time
 import jwt
 import pytest
 
-from kaiwa.domain.ids import UserId
+from kaiwa.domain.ids import SessionId, UserId
 from kaiwa.domain.talk import User
 from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
 from kaiwa.web.security import (
     MAX_PASSWORD,
-    TOKEN_LIFETIME_S,
+    SESSION_LIFETIME_S,
     Site,
     Tokens,
     hash_password,
@@ -23,6 +23,7 @@ from kaiwa.web.security import (
 )
 
 MARI = User(id=UserId("mari"), name="まり")
+SESSION = SessionId("session")
 KEY = b"k" * 32
 PLAIN = Site(8600, secure=False)
 SECURE = Site(8600, secure=True)
@@ -56,13 +57,22 @@ def test_a_login_code_is_kept_as_its_digest_alone() -> None:
     assert login_code_digest(code) == login_code_digest(code)
 
 
-def test_a_token_says_who_it_is() -> None:
+def test_a_token_says_whose_session_it_is() -> None:
     tokens = Tokens(KEY)
-    assert tokens.read(tokens.issue(MARI)) == MARI
+    assert tokens.read_access(tokens.access(MARI, SESSION, 60)) == SESSION
+    assert tokens.read_refresh(tokens.refresh(SESSION, 7)) == (SESSION, 7)
+
+
+def test_a_token_is_good_for_one_thing() -> None:
+    tokens = Tokens(KEY)
+    with pytest.raises(NotSignedIn):
+        tokens.read_access(tokens.refresh(SESSION, 7))
+    with pytest.raises(NotSignedIn):
+        tokens.read_refresh(tokens.access(MARI, SESSION, 60))
 
 
 def claims(**changes: object) -> dict[str, object]:
-    given = {"sub": "mari", "name": "まり", "exp": int(time.time()) + 60, **changes}
+    given = {"sid": "session", "aud": "access", "exp": int(time.time()) + 60, **changes}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -72,28 +82,32 @@ def claims(**changes: object) -> dict[str, object]:
         "",
         "x",
         "a.b.c",
-        Tokens(b"another key" * 3).issue(MARI),
+        Tokens(b"another key" * 3).access(MARI, SESSION, 60),
         jwt.encode(claims(exp=int(time.time()) - 1), KEY, "HS256"),
         jwt.encode(claims(exp=None), KEY, "HS256"),
-        jwt.encode(claims(sub=None), KEY, "HS256"),
-        jwt.encode(claims(name=None), KEY, "HS256"),
+        jwt.encode(claims(sid=None), KEY, "HS256"),
+        jwt.encode(claims(aud=None), KEY, "HS256"),
         jwt.encode(claims(), KEY * 2, "HS512"),
         jwt.encode(claims(), "", "none"),
-        Tokens(KEY).issue(MARI)[:-4] + "AAAA",
+        Tokens(KEY).access(MARI, SESSION, 60)[:-4] + "AAAA",
     ],
     ids=[
         *("empty", "no token", "garbage", "another key", "too old", "endless"),
-        *("nobody", "nameless", "another algorithm", "no algorithm", "changed"),
+        *("nobody", "good for nothing", "another algorithm", "no algorithm", "changed"),
     ],
 )
 def test_a_token_that_is_not_ours_signs_nobody_in(token: str) -> None:
     with pytest.raises(NotSignedIn):
-        Tokens(KEY).read(token)
+        Tokens(KEY).read_access(token)
 
 
 def test_a_token_ends() -> None:
-    values = jwt.decode(Tokens(KEY).issue(MARI), KEY, ["HS256"])
-    assert values["exp"] - values["iat"] == TOKEN_LIFETIME_S
+    for use, token, lifetime_s in (
+        ("access", Tokens(KEY).access(MARI, SESSION, 60), 60),
+        ("refresh", Tokens(KEY).refresh(SESSION, 0), SESSION_LIFETIME_S),
+    ):
+        values = jwt.decode(token, KEY, ["HS256"], audience=use)
+        assert values["exp"] - values["iat"] == lifetime_s
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ UtteranceId = NewType("UtteranceId", str)
 ReplyId = NewType("ReplyId", str)
 ClipId = NewType("ClipId", str)
 EventId = NewType("EventId", str)
+SessionId = NewType("SessionId", str)
+InviteId = NewType("InviteId", str)
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _LENGTH = 20  # 100 bits: nobody guesses one

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from kaiwa.domain.ids import TalkId, UserId
+from kaiwa.domain.ids import InviteId, TalkId, UserId
 
 AGENT = "agent"
 """The participant name of the agent in events."""
@@ -53,6 +53,9 @@ class TalkSettings(BaseModel):
         "auto", max_length=80, description="an id from GET /voices, auto, browser, or none"
     )
     mode: Mode = Mode.BUTTON
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="what is older is erased; 0: everything is kept"
+    )
 
 
 class TalkChanges(BaseModel):
@@ -67,6 +70,7 @@ class TalkChanges(BaseModel):
     llm_model: str | None = None
     voice: str | None = None
     mode: Mode | None = None
+    retention_days: int | None = None
 
 
 class Talk(TalkSettings):
@@ -86,6 +90,16 @@ class Member(BaseModel):
     participant: UserId
     name: str
     role: Role
+
+
+class Invite(BaseModel):
+    """A way into a talk, for who has its link."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: InviteId
+    role: Role
+    expires_at: datetime
 
 
 class User(BaseModel):

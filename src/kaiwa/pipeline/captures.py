@@ -7,6 +7,7 @@
 | the connection breaks, else    | stored                                          |
 | the same capture reconnects    | dropped here; the newer connection sends it     |
 | a newer capture takes over     | stored                                          |
+| its sender may not speak here  | dropped: they are out at once                   |
 | SIGTERM, L16                   | dropped; the page sends it to the next process  |
 | SIGTERM, else                  | stored                                          |
 """
@@ -29,6 +30,7 @@ from kaiwa.domain.ids import CaptureId, TalkId, UserId
 from kaiwa.domain.talk import Talk, User
 from kaiwa.errors import (
     Conflict,
+    Forbidden,
     KaiwaError,
     OffsetConflict,
     ShuttingDown,
@@ -58,6 +60,7 @@ class Heard:
 class _Stop(Enum):
     RECONNECTED = auto()
     TAKEN_OVER = auto()
+    NOT_ALLOWED = auto()
     SHUTDOWN = auto()
 
 
@@ -89,12 +92,23 @@ class Captures:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def going_on(self) -> int:
+        """How many uploads there are."""
+        return len(self._live)
+
     async def shut_down(self) -> None:
         """End every upload, each in its way, and take no new ones; returns when all have ended."""
         self._closing = True
         for live in self._live:
             live.end(_Stop.SHUTDOWN)
         await self._idle.wait()
+
+    def end(self, talk: TalkId, user: UserId) -> None:
+        """End somebody's uploads to a talk that they may not speak in any more."""
+        for live in self._live:
+            if (live.talk, live.user) == (talk, user):
+                live.end(_Stop.NOT_ALLOWED)
 
     async def receive(
         self,
@@ -126,7 +140,8 @@ class Captures:
                     error = ended
                 if isinstance(error, BrokenOff) and resumable and live.stop is None:
                     await self._await_resume(live)
-                if live.stop is _Stop.RECONNECTED or (live.stop is _Stop.SHUTDOWN and resumable):
+                dropped = live.stop in (_Stop.RECONNECTED, _Stop.NOT_ALLOWED)
+                if dropped or (live.stop is _Stop.SHUTDOWN and resumable):
                     await listening.leave_open()
                 else:
                     await listening.flush()
@@ -222,4 +237,6 @@ class Captures:
 def _why(stop: _Stop | None) -> KaiwaError:
     if stop is _Stop.SHUTDOWN:
         return ShuttingDown("this server is stopping; connect again")
+    if stop is _Stop.NOT_ALLOWED:
+        return Forbidden("you may not speak here any more")
     return TakenOver("a newer capture of yours replaced this one")

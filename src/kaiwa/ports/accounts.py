@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
-from kaiwa.domain.ids import TalkId, UserId
-from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
+from kaiwa.domain.ids import InviteId, SessionId, TalkId, UserId
+from kaiwa.domain.talk import Invite, Member, Role, Talk, TalkSettings, User
+from kaiwa.policy.importing import Imported
+
+MAX_INVITES = 50
+"""Of one talk, at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,32 @@ class Accounts(Protocol):
         It gets that name, or one like it if somebody else has it.
         """
 
+    async def is_machine_owner(self, user: UserId) -> bool: ...
+
     async def credentials(self, name: str) -> Credentials | None: ...
 
     async def users(self) -> list[User]: ...
 
-    async def set_password(self, user: UserId, password_hash: str) -> None: ...
+    async def set_password(
+        self, user: UserId, password_hash: str, keep: SessionId | None = None
+    ) -> None:
+        """Ends every session of theirs but `keep`."""
+
+    async def begin_session(self, user: UserId, lifetime_s: int) -> SessionId: ...
+
+    async def session_user(self, session: SessionId) -> User | None:
+        """Whose it is; None when it has ended."""
+
+    async def use_session(
+        self, session: SessionId, rotation: int, replace_after_s: float, lifetime_s: int
+    ) -> tuple[User, int] | None:
+        """Use token number `rotation`: whose it is, and the number of the token to hold from now
+        on, by `policy.rotation`. None when the session has ended, or ends by this."""
+
+    async def end_session(self, session: SessionId) -> None: ...
+
+    async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
+        """Those that have not ended."""
 
     async def put_login_code(self, digest: bytes, user: UserId, lifetime_s: int) -> None: ...
 
@@ -47,12 +73,16 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An utterance or reply that a search found."""
+    """An utterance or reply that a search found, as it stands now; `seq` is where it began."""
 
     talk: TalkId
     title: str
     seq: int
-    event: Mapping[str, Any]
+    id: str
+    is_reply: bool
+    name: str
+    text: str
+    at: datetime
 
 
 class Talks(Protocol):
@@ -61,12 +91,17 @@ class Talks(Protocol):
     async def create(self, user: User, settings: TalkSettings, key: str | None) -> Talk:
         """The user becomes the owner. The same `key` again gives the same talk."""
 
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        """Make a talk of an export; the user becomes its owner, and its only member."""
+
     async def of(self, user: UserId) -> list[Talk]:
         """Newest activity first."""
 
     async def get(self, talk: TalkId, user: UserId) -> Talk: ...
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk: ...
+    async def update(
+        self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]
+    ) -> Talk: ...
 
     async def delete(self, talk: TalkId, user: UserId) -> None:
         """What was said and its sound are erased; the seq numbers stay."""
@@ -76,7 +111,27 @@ class Talks(Protocol):
     async def add_member(self, talk: TalkId, name: str, role: Role) -> Member:
         """Raises NotFound when nobody has that name."""
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
-        """Raises Conflict for the last owner."""
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
+        """Somebody removed by another comes back by no invite that was made before. Raises
+        Conflict for the last owner."""
 
-    async def search(self, user: UserId, text: str, limit: int) -> list[Found]: ...
+    async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        """What contains the text in any talk of theirs, newest first; width, case and kana do not
+        matter."""
+
+
+class Invites(Protocol):
+    """Ways into talks, known by the digest of their links. Raises DatabaseDown."""
+
+    async def create(self, talk: TalkId, digest: bytes, role: Role, lifetime_s: int) -> Invite:
+        """Raises Conflict when there are MAX_INVITES, NotFound for no such talk."""
+
+    async def of(self, talk: TalkId) -> list[Invite]:
+        """Those that have not expired, oldest first."""
+
+    async def revoke(self, talk: TalkId, invite: InviteId) -> None:
+        """Raises NotFound."""
+
+    async def accept(self, digest: bytes, user: User) -> TalkId:
+        """Raises NotFound when it is unknown, revoked or expired, or made before the user was
+        removed."""

@@ -18,9 +18,14 @@ class Clip:
 
 
 class ClipStore(Protocol):
-    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
-        """Store the sound (as Ogg Opus); it belongs to one talk. Raises NotFound when that
-        was deleted."""
+    async def put(
+        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
+    ) -> ClipId:
+        """Store the sound (as Ogg Opus), as the sound of `clip` where one is given whose sound
+        was dropped; it belongs to one talk. Raises NotFound when that was deleted."""
 
-    async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
-        """Raises NotFound, also for a clip of another talk."""
+    async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
+        """None for no such clip, one of another talk, and one whose sound was dropped."""
+
+    async def voice(self, talk: TalkId, clip: ClipId) -> str | None:
+        """Who spoke it; None for no such clip."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kaiwa.domain.events import Durable, Ephemeral, Recorded, ReplyClause, UtteranceFinal
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId
+from kaiwa.domain.ids import CaptureId, ClipId, EventId, ReplyId, TalkId, UserId, UtteranceId
 
 REPLY_LEASE_S = 6  # three missed heartbeats: its process is gone
 
@@ -105,6 +105,9 @@ class EventLog(Protocol):
 
     async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
         """The clauses of a reply that are stored so far, in order."""
+
+    async def clip_text(self, talk: TalkId, clip: ClipId) -> str:
+        """What a clip says. Raises NotFound."""
 
     async def put_heard(
         self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,16 +19,19 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
-from kaiwa.errors import Forbidden, KaiwaError
-from kaiwa.web import auth, events, replies, sound, talks
+from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
+from kaiwa.web import auth, events, invites, replies, sound, talks
+from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
 STATIC: Final = Path(__file__).with_name("static")
 _UPLOAD: Final = re.compile(r"/talks/[^/]+/stream")
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
+MAX_IMPORT: Final = 32 * 1024 * 1024
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -55,7 +59,7 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
     )
     application.state.services = services
-    for module in (auth, talks, sound, events, replies):
+    for module in (auth, talks, invites, sound, events, replies):
         application.include_router(module.router)
     _add_system_routes(application, services)
     application.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -86,6 +90,25 @@ def _add_system_routes(application: FastAPI, services: Services) -> None:
         ready = not services.closing.is_set() and all(state == "ok" for state in states)
         return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
 
+    @application.get("/metrics", tags=["the server"], response_class=PlainTextResponse)
+    async def metrics(request: Request) -> Response:
+        """In Prometheus's text format: for this machine itself, and for its owner's token."""
+        if not _is_of_this_machine(services, request):
+            found = await signed_in(request)
+            if not await services.accounts.is_machine_owner(found.user.id):
+                raise Forbidden("only this machine's owner may read this")
+        return Response(services.measures.text(), media_type=CONTENT_TYPE)
+
+
+def _is_of_this_machine(services: Services, request: Request) -> bool:
+    """A proxy on this machine asks for strangers."""
+    if services.site.proxy_origin or "x-forwarded-for" in request.headers:
+        return False
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+
 
 async def _state(services: Services, part: str) -> str:
     try:
@@ -111,9 +134,13 @@ class _Everywhere:
             await self._app(scope, receive, send)
             return
 
+        scope[COOKIES] = []
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                for cookie in scope[COOKIES]:
+                    headers.append("set-cookie", cookie)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if self._services.site.cookie_secure:
@@ -129,7 +156,8 @@ class _Everywhere:
                 await _answer(error)(scope, receive, send_with_headers)
             return
         if scope["type"] == "http" and not _is_upload(scope):
-            receive = _limited(receive)
+            large = scope["method"] == "POST" and scope["path"] == "/talks/import"
+            receive = _limited(receive, MAX_IMPORT if large else MAX_BODY)
         await self._app(scope, receive, send_with_headers)
 
 
@@ -138,22 +166,23 @@ def _is_upload(scope: Scope) -> bool:
     return scope["method"] in ("POST", "PUT") and _UPLOAD.fullmatch(scope["path"]) is not None
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     received = 0
 
     async def receive_so_much() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY:
-            raise HTTPException(413, f"a request has at most {MAX_BODY // 1024} KiB")
+        if received > most:
+            raise HTTPException(413, f"a request has at most {most // 1024} KiB")
         return message
 
     return receive_so_much
 
 
 def _answer(error: KaiwaError) -> JSONResponse:
-    return JSONResponse({"error": error_values(error)}, error.status)
+    headers = {"retry-after": str(error.wait_s)} if isinstance(error, TooManyTries) else None
+    return JSONResponse({"error": error_values(error)}, error.status, headers)
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:

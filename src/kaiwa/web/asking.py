@@ -11,8 +11,11 @@ from kaiwa.domain.ids import EventId, TalkId
 from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import SignedIn
 
 MAX_KEY = 128
+COOKIES = "kaiwa.cookies"
+"""The scope's list of Set-Cookie headers that the answer is to carry."""
 
 
 def services_of(connection: HTTPConnection) -> Services:
@@ -20,12 +23,13 @@ def services_of(connection: HTTPConnection) -> Services:
     return services
 
 
-def signed_in(connection: HTTPConnection) -> User:
-    """The user of a bearer token or of the cookie. Raises NotSignedIn."""
+async def signed_in(connection: HTTPConnection) -> SignedIn:
+    """The user of a bearer token or of the cookie, which is replaced in time. Raises NotSignedIn,
+    Forbidden (a cookie from another page)."""
     services = services_of(connection)
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return services.tokens.read(token.strip())
+        return await services.sessions.by_access(token.strip())
     cookie = connection.cookies.get(services.site.cookie_name)
     if cookie is None:
         raise NotSignedIn("sign in first")
@@ -33,15 +37,25 @@ def signed_in(connection: HTTPConnection) -> User:
         services.site.check_websocket_origin(connection.headers)
     else:
         services.site.check_origin(connection.scope["method"], connection.headers)
-    return services.tokens.read(cookie)
+    found, next_cookie = await services.sessions.by_cookie(cookie)
+    if next_cookie is not None:
+        connection.scope[COOKIES].append(services.site.set_cookie(next_cookie))
+    return found
 
 
 def asking_services(request: Request) -> Services:
     return services_of(request)
 
 
-def asking_user(request: Request) -> User:
-    return signed_in(request)
+async def asking_session(request: Request) -> SignedIn:
+    return await signed_in(request)
+
+
+AskerSession = Annotated[SignedIn, Depends(asking_session)]
+
+
+def asking_user(found: AskerSession) -> User:
+    return found.user
 
 
 Asking = Annotated[Services, Depends(asking_services)]

@@ -4,74 +4,126 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from kaiwa.domain.talk import User, UserName
 from kaiwa.errors import Forbidden, NotSignedIn
-from kaiwa.web.asking import Asker, Asking
+from kaiwa.web.asking import COOKIES, Asker, AskerSession, Asking, signed_in
 from kaiwa.web.security import (
+    ACCESS_LIFETIME_S,
     MAX_PASSWORD,
-    TOKEN_LIFETIME_S,
     hash_password,
     login_code_digest,
     password_matches,
 )
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import Pair
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
+
+MAX_TOKEN = 1_024
 
 
 class NameAndPassword(BaseModel):
     name: UserName
     password: str = Field(max_length=MAX_PASSWORD)
+    bearer: bool = Field(
+        False, description="a program asks: a refresh token in the answer, and no cookie"
+    )
 
 
 class Code(BaseModel):
     code: str = Field(max_length=128)
 
 
-class SignedIn(BaseModel):
+class Refresh(BaseModel):
+    refresh_token: str = Field(max_length=MAX_TOKEN)
+
+
+class Passwords(BaseModel):
+    old: str = Field("", max_length=MAX_PASSWORD, description="empty where none was ever set")
+    new: str = Field(max_length=MAX_PASSWORD)
+
+
+class SignedInAnswer(BaseModel):
+    """`token` is for `Authorization: Bearer`, for `expires_in` seconds."""
+
     token: str
+    expires_in: int
+    refresh_token: str | None = None
     user: User
 
 
 @router.post("/register", status_code=201)
-async def register(given: NameAndPassword, services: Asking, response: Response) -> SignedIn:
+async def register(
+    given: NameAndPassword, services: Asking, request: Request, response: Response
+) -> SignedInAnswer:
     if not services.registration:
         raise Forbidden("this server makes no accounts for strangers; ask its owner")
+    services.attempts.take_registration(request)
     password_hash = await asyncio.to_thread(hash_password, given.password)
     user = await services.accounts.register(given.name, password_hash)
-    return _sign_in(services, user, response)
+    return await _sign_in(services, user, response, bearer=given.bearer)
 
 
 @router.post("/login")
-async def login(given: NameAndPassword, services: Asking, response: Response) -> SignedIn:
-    found = await services.accounts.credentials(given.name)
-    known = None if found is None else found.password_hash
-    matches = await asyncio.to_thread(password_matches, known, given.password)
-    if found is None or not matches:
+async def login(
+    given: NameAndPassword, services: Asking, request: Request, response: Response
+) -> SignedInAnswer:
+    services.attempts.take(request, given.name)
+    user = await _checked(services, given.name, given.password)
+    if user is None:
         raise NotSignedIn("the name or the password is wrong")
-    return _sign_in(services, found.user, response)
+    services.attempts.succeeded(request, given.name)
+    return await _sign_in(services, user, response, bearer=given.bearer)
 
 
 @router.post("/code")
-async def code(given: Code, services: Asking, response: Response) -> SignedIn:
+async def code(
+    given: Code, services: Asking, request: Request, response: Response
+) -> SignedInAnswer:
     """Sign in with the one-time code that `kaiwa serve` opened the page with."""
+    services.attempts.take(request)
     user = await services.accounts.take_login_code(login_code_digest(given.code))
     if user is None:
         raise NotSignedIn("this code was used, or is too old; start `kaiwa serve` again")
-    return _sign_in(services, user, response)
+    return await _sign_in(services, user, response)
+
+
+@router.post("/refresh")
+async def refresh(given: Refresh, services: Asking, response: Response) -> SignedInAnswer:
+    """A program's next pair of tokens. A refresh token works once: when a used one comes again,
+    its session ends."""
+    return _answer(await services.sessions.refresh(given.refresh_token), response, bearer=True)
+
+
+@router.post("/password", status_code=204)
+async def change_password(
+    given: Passwords, services: Asking, found: AskerSession, request: Request
+) -> None:
+    """Change one's password; every other session of one's own ends."""
+    services.attempts.take(request, found.user.name)
+    known = await services.accounts.credentials(found.user.name)
+    has_one = known is not None and known.password_hash is not None
+    if has_one and await _checked(services, found.user.name, given.old) is None:
+        raise Forbidden("the old password is wrong")
+    password_hash = await asyncio.to_thread(hash_password, given.new)
+    await services.accounts.set_password(found.user.id, password_hash, keep=found.session)
+    services.attempts.succeeded(request, found.user.name)
+    services.sessions.look()
 
 
 @router.post("/logout", status_code=204)
-async def logout(services: Asking, response: Response) -> None:
-    response.delete_cookie(
-        services.site.cookie_name,
-        httponly=True,
-        samesite="strict",
-        secure=services.site.cookie_secure,
-    )
+async def logout(services: Asking, request: Request) -> None:
+    """End this session, here and wherever its token was copied to."""
+    try:
+        found = await signed_in(request)
+    except NotSignedIn:
+        pass
+    else:
+        await services.sessions.end(found.session)
+    request.scope[COOKIES][:] = [services.site.set_cookie("", 0)]
 
 
 @router.get("/me")
@@ -79,15 +131,27 @@ async def me(user: Asker) -> User:
     return user
 
 
-def _sign_in(services: Services, user: User, response: Response) -> SignedIn:
-    token = services.tokens.issue(user)
-    response.set_cookie(
-        services.site.cookie_name,
-        token,
-        max_age=TOKEN_LIFETIME_S,
-        httponly=True,
-        samesite="strict",
-        secure=services.site.cookie_secure,
-    )
+async def _checked(services: Services, name: str, password: str) -> User | None:
+    found = await services.accounts.credentials(name)
+    known = None if found is None else found.password_hash
+    matches = await asyncio.to_thread(password_matches, known, password)
+    return found.user if found is not None and matches else None
+
+
+async def _sign_in(
+    services: Services, user: User, response: Response, *, bearer: bool = False
+) -> SignedInAnswer:
+    pair = await services.sessions.begin(user)
+    if not bearer:
+        response.headers.append("set-cookie", services.site.set_cookie(pair.refresh))
+    return _answer(pair, response, bearer=bearer)
+
+
+def _answer(pair: Pair, response: Response, *, bearer: bool) -> SignedInAnswer:
     response.headers["cache-control"] = "no-store"
-    return SignedIn(token=token, user=user)
+    return SignedInAnswer(
+        token=pair.access,
+        expires_in=ACCESS_LIFETIME_S,
+        refresh_token=pair.refresh if bearer else None,
+        user=pair.user,
+    )

@@ -14,12 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from kaiwa.domain.events import MemberLeft, Presence, Recorded, TalkDeleted, encode, encode_recorded
 from kaiwa.domain.ids import TalkId
-from kaiwa.domain.talk import Role, User
+from kaiwa.domain.talk import User
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.pipeline.fan_out import Item, Ready, TooSlow
 from kaiwa.pipeline.tasks import one_error
-from kaiwa.web.asking import Asker, Asking, Readable, open_talk
+from kaiwa.web.asking import AskerSession, Asking, Readable
 from kaiwa.web.services import Services
+from kaiwa.web.sessions import SignedIn
 
 router = APIRouter(tags=["events"])
 
@@ -38,20 +39,21 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 async def stream_talk(
     talk: Readable,
     services: Asking,
-    user: Asker,
+    found: AskerSession,
     after: Annotated[int, Query(ge=0)] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     if last_event_id is not None and _is_seq(last_event_id):
         after = int(last_event_id)
-    return EventStream(services, user, {talk.id: after}, with_ids=True)
+    return EventStream(services, found, {talk.id: after}, with_ids=True)
 
 
 @router.get("/stream", response_class=Response, responses=_STREAM)
 async def stream_talks(
-    services: Asking, user: Asker, after: Annotated[str, Query(max_length=8_000)]
+    services: Asking, found: AskerSession, after: Annotated[str, Query(max_length=8_000)]
 ) -> Response:
-    """`after` is TALK:SEQ,TALK:SEQ,…"""
+    """`after` is TALK:SEQ,TALK:SEQ,…; a talk that is not there gets an `error` of its own, and
+    ends none of the others."""
     cursors: dict[TalkId, int] = {}
     for part in after.split(","):
         talk, _, seq = part.partition(":")
@@ -60,25 +62,28 @@ async def stream_talks(
         cursors[TalkId(talk)] = int(seq)
     if len(cursors) > MAX_TALKS:
         raise BadRequest(f"at most {MAX_TALKS} talks at once")
-    for talk_id in cursors:
-        await open_talk(services, user, talk_id, Role.LISTENER)
-    return EventStream(services, user, cursors, with_ids=False)
+    missing = [talk for talk in cursors if not await _is_member(services, found.user, talk)]
+    if len(missing) == len(cursors):
+        raise NotFound("there are no such talks, or they are not yours")
+    return EventStream(services, found, cursors, with_ids=False)
 
 
 class EventStream(Response):
-    """An endless response; it ends when the browser leaves, falls behind, or loses its right to
-    read, and when the server stops."""
+    """An endless response; it ends when the browser leaves or falls behind, when it has no talk
+    left that it may read, when its session ends, and when the server stops."""
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, services: Services, user: User, cursors: Mapping[TalkId, int], *, with_ids: bool
+        self, services: Services, found: SignedIn, cursors: Mapping[TalkId, int], *, with_ids: bool
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._services = services
-        self._user = user
+        self._user = found.user
+        self._session = found.session
         self._cursors = cursors
+        self._reading = len(cursors)
         self._with_ids = with_ids
         self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)  # None: the end
 
@@ -92,7 +97,12 @@ class EventStream(Response):
                 tasks.create_task(self._end_on_closing(sending)),
                 *(tasks.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
             ]
-            await asyncio.wait([sending])
+            self._services.listeners.add(self)
+            try:
+                with self._services.sessions.watching(self._session, sending.cancel):
+                    await asyncio.wait([sending])
+            finally:
+                self._services.listeners.discard(self)
             for task in others:
                 task.cancel()
         with contextlib.suppress(OSError):  # it may be gone, or not reading
@@ -115,8 +125,11 @@ class EventStream(Response):
                 return
 
     async def _read(self, talk: TalkId, after: int) -> None:
-        """Put a talk's events into the queue, until it or this user's part in it ends."""
+        """Put a talk's events into the queue, until it or this user's part in it ends; the last
+        of them ends the stream."""
         try:
+            if not await _is_member(self._services, self._user, talk):
+                raise NotFound("there is no such talk, or it is not yours")
             with one_error():
                 async with self._services.fan_out.subscribe(talk, after) as items:
                     await self._tell(talk, "here")
@@ -128,10 +141,13 @@ class EventStream(Response):
                     finally:
                         await self._tell(talk, "gone")
         except TooSlow:
-            pass  # cut off; the browser comes back with its cursor
+            self._reading = 0  # cut off; the browser comes back with its cursors
         except KaiwaError as error:
-            await self._messages.put(_encoded("error", {"error": error.code, "talk": talk}, None))
-        await self._messages.put(None)
+            values = {"type": "error", "error": error.code, "talk": talk}
+            await self._messages.put(_encoded("error", values, None))
+        self._reading -= 1
+        if self._reading <= 0:
+            await self._messages.put(None)
 
     def _message(self, talk: TalkId, item: Item) -> bytes:
         match item:
@@ -144,16 +160,16 @@ class EventStream(Response):
                 return _encoded(item.type, {**encode(item), "talk": talk}, None)
 
     async def _ends(self, talk: TalkId, item: Item) -> bool:
-        """Whether the talk, or this user's part in it, is over; one may have come back since."""
-        if not isinstance(item, Recorded):
-            return False
-        event = item.event
-        if isinstance(event, MemberLeft) and event.participant == self._user.id:
-            try:
-                await self._services.talks.get(talk, self._user.id)
-            except NotFound:
+        """Whether the talk, or this user's part in it, is over; one may have come back since, or
+        have been removed before the listening began."""
+        match item:
+            case Ready():
+                return not await _is_member(self._services, self._user, talk)
+            case Recorded(event=MemberLeft(participant=who)) if who == self._user.id:
+                return not await _is_member(self._services, self._user, talk)
+            case Recorded(event=TalkDeleted()):
                 return True
-        return isinstance(event, TalkDeleted)
+        return False
 
     async def _tell(self, talk: TalkId, state: str) -> None:
         presence = Presence.model_validate(
@@ -172,6 +188,14 @@ class EventStream(Response):
     async def _end_on_closing(self, sending: asyncio.Task[None]) -> None:
         await self._services.closing.wait()
         sending.cancel()  # a queue would make it wait for a browser that does not read
+
+
+async def _is_member(services: Services, user: User, talk: TalkId) -> bool:
+    try:
+        await services.talks.get(talk, user.id)
+    except NotFound:
+        return False
+    return True
 
 
 def _is_seq(text: str) -> bool:

@@ -73,7 +73,7 @@ async def clip(
 ) -> Response:
     asked = {part.partition(";")[0].strip() for part in accept.split(",")}
     media_type: ClipFormat = "audio/ogg" if "audio/ogg" in asked else "audio/wav"
-    found = await services.clips.get(talk.id, ClipId(clip), media_type)
+    found = await services.clips.get(talk, ClipId(clip), media_type)
     return Response(
         found.data,
         media_type=found.media_type,

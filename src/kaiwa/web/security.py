@@ -9,18 +9,20 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jwt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from kaiwa.domain.ids import UserId
+from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import User
 from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
 
-TOKEN_LIFETIME_S: Final = 30 * 24 * 3600
+ACCESS_LIFETIME_S: Final = 15 * 60
+SESSION_LIFETIME_S: Final = 30 * 24 * 3600
+"""How long a session lasts that nobody uses."""
 CODE_LIFETIME_S: Final = 60
 MIN_PASSWORD: Final = 8
 MAX_PASSWORD: Final = 256
@@ -56,28 +58,42 @@ def login_code_digest(code: str) -> bytes:
 
 
 class Tokens:
-    """JWTs signed with the key that all processes share."""
+    """JWTs signed with the key that all processes share; `aud` says what they are good for."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def issue(self, user: User) -> str:
-        now = int(time.time())
-        claims = {"sub": user.id, "name": user.name, "iat": now, "exp": now + TOKEN_LIFETIME_S}
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+    def access(self, user: User, session: SessionId, lifetime_s: int) -> str:
+        return self._signed("access", session, lifetime_s, sub=user.id, name=user.name)
 
-    def read(self, token: str) -> User:
+    def refresh(self, session: SessionId, rotation: int) -> str:
+        return self._signed("refresh", session, SESSION_LIFETIME_S, rotation=rotation)
+
+    def read_access(self, token: str) -> SessionId:
         """Raises NotSignedIn."""
+        return SessionId(self._read("access", token)["sid"])
+
+    def read_refresh(self, token: str) -> tuple[SessionId, int]:
+        """The session and the token's number in it. Raises NotSignedIn."""
+        claims = self._read("refresh", token, "rotation")
+        return SessionId(claims["sid"]), int(claims["rotation"])
+
+    def _signed(self, use: str, session: SessionId, lifetime_s: int, **claims: object) -> str:
+        now = int(time.time())
+        given = {"aud": use, "sid": session, "iat": now, "exp": now + lifetime_s, **claims}
+        return jwt.encode(given, self._key, algorithm=_ALGORITHM)
+
+    def _read(self, use: str, token: str, *needed: str) -> dict[str, Any]:
         try:
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 self._key,
                 algorithms=[_ALGORITHM],
-                options={"require": ["sub", "name", "exp"]},
+                audience=use,
+                options={"require": ["sid", "aud", "exp", *needed]},
             )
         except jwt.InvalidTokenError as error:
             raise NotSignedIn("the token is not valid; sign in again") from error
-        return User(id=UserId(claims["sub"]), name=claims["name"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,14 @@ class Site:
     def cookie_secure(self) -> bool:
         return self.secure or self.proxy_origin.startswith("https://")
 
+    def set_cookie(self, token: str, lifetime_s: int = SESSION_LIFETIME_S) -> str:
+        """The Set-Cookie header; a lifetime of 0 takes the cookie away."""
+        secure = "; Secure" if self.cookie_secure else ""
+        return (
+            f"{self.cookie_name}={token}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=strict"
+            f"{secure}"
+        )
+
     def check_host(self, headers: Mapping[str, str]) -> None:
         """Against DNS rebinding. Raises Forbidden for a name this server does not go by."""
         host = _host_name(headers.get("host", ""))
@@ -111,15 +135,16 @@ class Site:
 
     def check_origin(self, method: str, headers: Mapping[str, str]) -> None:
         """For cookie-signed requests that change something. Raises Forbidden."""
-        if method.upper() not in _SAFE_METHODS and headers.get("origin") != self._origin(headers):
+        if method.upper() not in _SAFE_METHODS and headers.get("origin") != self.origin(headers):
             raise Forbidden("this request does not come from this server's own page")
 
     def check_websocket_origin(self, headers: Mapping[str, str]) -> None:
         """For cookie-signed WebSockets, which browsers open to anybody. Raises Forbidden."""
-        if headers.get("origin") != self._origin(headers):
+        if headers.get("origin") != self.origin(headers):
             raise Forbidden("this WebSocket does not come from this server's own page")
 
-    def _origin(self, headers: Mapping[str, str]) -> str:
+    def origin(self, headers: Mapping[str, str]) -> str:
+        """Of this server's own page, for whoever sent these headers."""
         if self.proxy_origin:
             return self.proxy_origin
         scheme = "https" if self.secure else "http"

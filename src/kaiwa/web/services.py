@@ -8,33 +8,43 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from kaiwa.ports.accounts import Accounts, Talks
-from kaiwa.ports.clip_store import ClipStore
+from kaiwa.ports.accounts import Accounts, Invites, Talks
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
-from kaiwa.web.security import Site, Tokens
+from kaiwa.ports.measures import Measures
+from kaiwa.ports.wakeup import Wakeups
+from kaiwa.web.attempts import Attempts
+from kaiwa.web.security import Site
+from kaiwa.web.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of a running process. `parts` proves that each of them answers; `closing` is set
-    when the process is to end, and ends every open stream."""
+    when the process is to end, and ends every open stream; `listeners` are those streams."""
 
     site: Site
-    tokens: Tokens
+    sessions: Sessions
+    attempts: Attempts
     accounts: Accounts
     talks: Talks
+    invites: Invites
     event_log: EventLog
-    clips: ClipStore
+    clips: Clips
+    wakeups: Wakeups
     fan_out: FanOut
     captures: Captures
     responder: Responder
     voices: VoiceBook
     model: ChatModel
+    measures: Measures
     weights: Callable[[], list[dict[str, Any]]]
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
+    listeners: set[object] = field(default_factory=set)
+    importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -20,7 +20,7 @@ from kaiwa.domain.audio import (
     container_of,
 )
 from kaiwa.domain.ids import CaptureId, is_client_id, new_id
-from kaiwa.domain.talk import Role
+from kaiwa.domain.talk import Role, Talk
 from kaiwa.errors import (
     BadRequest,
     Forbidden,
@@ -31,7 +31,19 @@ from kaiwa.errors import (
 )
 from kaiwa.pipeline.captures import Heard
 from kaiwa.pipeline.ingest import SILENT_UPLOAD_S, BrokenOff
-from kaiwa.web.asking import Asker, Asking, Readable, Speakable, open_talk, services_of, signed_in
+from kaiwa.pipeline.tasks import one_error
+from kaiwa.web.asking import (
+    AskerSession,
+    Asking,
+    Readable,
+    Speakable,
+    open_talk,
+    services_of,
+    signed_in,
+)
+from kaiwa.web.permits import watched
+from kaiwa.web.services import Services
+from kaiwa.web.sessions import SignedIn
 
 router = APIRouter(tags=["sound"])
 
@@ -63,7 +75,7 @@ log = structlog.get_logger()
 async def upload(
     talk: Speakable,
     services: Asking,
-    user: Asker,
+    found: AskerSession,
     request: Request,
     content_type: Annotated[str, Header()] = "",
     capture: Annotated[str, Query(max_length=64)] = "",
@@ -76,8 +88,7 @@ async def upload(
         container, body = await _recognised(body)
     else:
         container = _container(content_type)
-    heard = await services.captures.receive(talk, user, capture_id, container, offset, body)
-    return _result(heard)
+    return _result(await _receive(services, found, talk, capture_id, container, offset, body))
 
 
 # curl -T sends PUT
@@ -102,11 +113,11 @@ async def upload_by_websocket(
     code = _CLOSE_OK
     try:
         services = services_of(socket)
-        user = signed_in(socket)
-        talk = await open_talk(services, user, talk_id, Role.SPEAKER)
-        heard = await services.captures.receive(
-            talk, user, _capture_id(capture), _container(content_type), offset, _messages(socket)
-        )
+        found = await signed_in(socket)
+        talk = await open_talk(services, found.user, talk_id, Role.SPEAKER)
+        capture_id, container = _capture_id(capture), _container(content_type)
+        body = _messages(socket)
+        heard = await _receive(services, found, talk, capture_id, container, offset, body)
         answer: dict[str, Any] = {"type": "result", **_result(heard)}
     except BrokenOff:
         return
@@ -122,6 +133,26 @@ async def upload_by_websocket(
 def error_values(error: KaiwaError) -> dict[str, Any]:
     """An error as the wire carries it."""
     return {"code": error.code, "message": error.message, "retryable": error.retryable}
+
+
+async def _receive(
+    services: Services,
+    found: SignedIn,
+    talk: Talk,
+    capture: CaptureId,
+    container: Container,
+    offset: int,
+    body: AsyncGenerator[bytes, None],
+) -> Heard:
+    """The upload, until it ends or its sender may not speak here any more."""
+    captures, user = services.captures, found.user
+
+    def lost() -> None:
+        captures.end(talk.id, user.id)
+
+    with one_error():
+        async with watched(services, found, talk.id, Role.SPEAKER, lost):
+            return await captures.receive(talk, user, capture, container, offset, body)
 
 
 async def _body(request: Request) -> AsyncGenerator[bytes, None]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from kaiwa.domain.events import Recorded, UtteranceEdited, UtteranceFinal, encode_recorded
 from kaiwa.domain.ids import TalkId, UserId, UtteranceId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkChanges, TalkSettings
-from kaiwa.errors import BadRequest, Forbidden
+from kaiwa.errors import BadRequest, Forbidden, StreamStalled
 from kaiwa.policy.export import FORMS, export
+from kaiwa.policy.importing import imported
 from kaiwa.ports.event_log import EventLog
 from kaiwa.web.asking import (
     Asker,
@@ -29,7 +31,13 @@ from kaiwa.web.asking import (
 router = APIRouter(tags=["talks"])
 
 PAGE = 500
+IMPORT_S = 60.0
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8_000)]
+
+
+_EXPORT: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}
+}
 
 
 class Talks(BaseModel):
@@ -64,6 +72,19 @@ async def create_talk(
     return await services.talks.create(user, settings or TalkSettings(), key)
 
 
+@router.post("/talks/import", status_code=201, openapi_extra=_EXPORT)
+async def import_talk(services: Asking, user: Asker, key: IdempotencyKey, request: Request) -> Talk:
+    """A new talk of one's own, from `export?format=json`. Who was a member there is none here."""
+    async with services.importing:  # a large one takes memory and time
+        try:
+            async with asyncio.timeout(IMPORT_S):
+                body = await request.body()
+        except TimeoutError as error:
+            raise StreamStalled(f"the file did not come in {IMPORT_S:.0f} s") from error
+        talk = await asyncio.to_thread(imported, body)
+        return await services.talks.take_in(user, talk, key)
+
+
 @router.get("/talks/{talk_id}")
 async def get_talk(talk: Readable) -> Talk:
     return talk
@@ -77,6 +98,8 @@ async def change_talk(
     changes: TalkChanges,
 ) -> Talk:
     given = changes.model_dump(mode="json", exclude_none=True)
+    if "retention_days" in given and talk.role is not Role.OWNER:
+        raise Forbidden("only an owner says how long a talk is kept")
     return await services.talks.update(talk.id, user.id, given)
 
 
@@ -100,7 +123,7 @@ async def remove_member(talk: Readable, participant: str, services: Asking, user
     """Owners remove anyone; everybody may leave."""
     if talk.role is not Role.OWNER and participant != user.id:
         raise Forbidden("only an owner may remove others")
-    await services.talks.remove_member(talk.id, UserId(participant))
+    await services.talks.remove_member(talk.id, UserId(participant), by=user.id)
 
 
 @router.post("/talks/{talk_id}/messages", status_code=201)
@@ -168,7 +191,8 @@ async def export_talk(
 async def search(
     services: Asking, user: Asker, q: Annotated[str, Query(min_length=1, max_length=200)]
 ) -> dict[str, Any]:
-    """What contains the text, in any talk of mine; newest first."""
+    """What contains the text as it stands now, in any talk of mine; newest first. Width, case and
+    kana do not matter."""
     found = await services.talks.search(user.id, q, limit=50)
     return {
         "results": [
@@ -176,10 +200,11 @@ async def search(
                 "talk": hit.talk,
                 "title": hit.title,
                 "seq": hit.seq,
-                "utterance_id": hit.event.get("utterance_id"),
-                "text": hit.event["text"],
-                "name": hit.event.get("name"),
-                "at": hit.event["at"],
+                "utterance_id": None if hit.is_reply else hit.id,
+                "reply_id": hit.id if hit.is_reply else None,
+                "text": hit.text,
+                "name": hit.name,
+                "at": hit.at,
             }
             for hit in found
         ]

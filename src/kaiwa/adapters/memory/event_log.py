@@ -20,7 +20,16 @@ from kaiwa.domain.events import (
     encode,
     encode_recorded,
 )
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
+from kaiwa.domain.ids import (
+    CaptureId,
+    ClipId,
+    EventId,
+    ReplyId,
+    TalkId,
+    UserId,
+    UtteranceId,
+    new_id,
+)
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import Advance, Capture, ReplyClaim
@@ -161,6 +170,13 @@ class MemoryEventLog:
     async def clauses(self, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:
         events = (recorded.event for recorded in self._log(talk).events)
         return [e for e in events if isinstance(e, ReplyClause) and e.reply_id == reply]
+
+    async def clip_text(self, talk: TalkId, clip: ClipId) -> str:
+        for recorded in self._log(talk).events:
+            event = recorded.event
+            if isinstance(event, ReplyClause) and event.clip == clip:
+                return event.text
+        raise NotFound("there is no such clip")
 
     async def put_heard(
         self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
-from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated, UtteranceFinal
+from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.importing import Imported
+from kaiwa.policy.search import folded
+from kaiwa.policy.transcript import lines
 from kaiwa.ports.accounts import Found
 
 
@@ -45,6 +48,12 @@ class MemoryTalks:
         await self._join(talk.id, user, Role.OWNER)
         return await self.get(talk.id, user.id)
 
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        made = await self.create(user, talk.settings, key)
+        for event in talk.events if made.seq == 1 else ():
+            await self._log.append(made.id, event)
+        return await self.get(made.id, user.id)
+
     async def of(self, user: UserId) -> list[Talk]:
         mine = [talk for talk, members in self._members.items() if user in members]
         return [await self.get(talk, user) for talk in reversed(mine)]
@@ -56,9 +65,9 @@ class MemoryTalks:
             raise NotFound("there is no such talk, or it is not yours")
         return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]) -> Talk:
         before = await self.get(talk, user)
-        changed = {n: v for n, v in changes.items() if v != str(getattr(before, n))}
+        changed = {n: str(v) for n, v in changes.items() if str(v) != str(getattr(before, n))}
         if changed:
             self._talks[talk] = Talk.model_validate(before.model_dump() | changed)
             await self._log.append(talk, TalkUpdated(by=user, settings=changed))
@@ -80,21 +89,33 @@ class MemoryTalks:
             self._keep_an_owner(talk, user.id)
         return await self._join(talk, user, role)
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
         self._keep_an_owner(talk, participant)
         if self._members[talk].pop(participant, None) is None:
             raise NotFound("there is no such talk, or it is not yours")
         await self._log.append(talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
+        plain = folded(text)
         found = []
         for talk in await self.of(user):
-            for recorded in await self._log.read(talk.id, 0):
-                event = recorded.event
-                if isinstance(event, UtteranceFinal) and text in event.text:
-                    values = event.model_dump(mode="json")
-                    found.append(Found(talk.id, talk.title, recorded.seq, values))
-        return found[:limit]
+            events = await self._log.read(talk.id, 0)
+            began = {getattr(r.event, "utterance_id", ""): r.seq for r in reversed(events)}
+            found += [
+                Found(
+                    talk=talk.id,
+                    title=talk.title,
+                    seq=began.get(line.id, 0),
+                    id=line.id,
+                    is_reply=line.is_reply,
+                    name=line.name,
+                    text=line.text,
+                    at=line.at,
+                )
+                for line in lines(events)
+                if plain and plain in folded(line.text)
+            ]
+        return sorted(found, key=lambda hit: hit.at, reverse=True)[:limit]
 
     async def _join(self, talk: TalkId, user: User, role: Role) -> Member:
         member = Member(participant=user.id, name=user.name, role=role)

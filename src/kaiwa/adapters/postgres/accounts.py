@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Collection
 from typing import Any
 
-from kaiwa.adapters.postgres.database import Database, queries
-from kaiwa.domain.ids import UserId, new_id
+import structlog
+
+from kaiwa.adapters.postgres.database import Connection, Database, queries
+from kaiwa.domain.ids import SessionId, UserId, new_id
 from kaiwa.domain.talk import User
 from kaiwa.errors import Conflict
+from kaiwa.policy.rotation import Standing, Verdict, judge
 from kaiwa.ports.accounts import Credentials
 
 _KEY_BYTES = 32
+
+log = structlog.get_logger()
 
 
 class PostgresAccounts:
@@ -47,6 +53,11 @@ class PostgresAccounts:
             raise Conflict(f"{name} and {other} are somebody else's names")
         return _user(row)
 
+    async def is_machine_owner(self, user: UserId) -> bool:
+        async with self._database.connection() as connection:
+            row = await queries.machine_owner(connection)
+        return row is not None and row["id"] == user
+
     async def credentials(self, name: str) -> Credentials | None:
         async with self._database.connection() as connection:
             row = await queries.user_by_name(connection, name=name)
@@ -56,9 +67,50 @@ class PostgresAccounts:
         async with self._database.connection() as connection:
             return [_user(row) async for row in queries.all_users(connection)]
 
-    async def set_password(self, user: UserId, password_hash: str) -> None:
-        async with self._database.connection() as connection:
+    async def set_password(
+        self, user: UserId, password_hash: str, keep: SessionId | None = None
+    ) -> None:
+        async with self._database.transaction() as connection:
             await queries.set_password(connection, id=user, password_hash=password_hash)
+            await queries.end_sessions(connection, user=user, keep=keep or "")
+
+    async def begin_session(self, user: UserId, lifetime_s: int) -> SessionId:
+        session = SessionId(new_id())
+        async with self._database.connection() as connection:
+            await queries.insert_session(connection, id=session, user=user, lifetime=lifetime_s)
+        return session
+
+    async def session_user(self, session: SessionId) -> User | None:
+        async with self._database.connection() as connection:
+            row = await queries.session(connection, id=session)
+        return None if row is None else _user(row)
+
+    async def use_session(
+        self, session: SessionId, rotation: int, replace_after_s: float, lifetime_s: int
+    ) -> tuple[User, int] | None:
+        async with self._database.connection() as connection:
+            row = await queries.session(connection, id=session)
+        if row is None:
+            return None
+        verdict = judge(rotation, _standing(row), replace_after_s)
+        if verdict is Verdict.GOOD and row["used_ago"] is not None:
+            return _user(row), rotation
+        async with self._database.transaction() as connection:
+            if await queries.lock_session(connection, id=session) is None:
+                return None
+            row = await queries.session(connection, id=session)
+            if row is None:
+                return None
+            return await _use(connection, row, session, rotation, replace_after_s, lifetime_s)
+
+    async def end_session(self, session: SessionId) -> None:
+        async with self._database.connection() as connection:
+            await queries.end_session(connection, id=session)
+
+    async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
+        async with self._database.connection() as connection:
+            rows = queries.live_sessions(connection, ids=list(sessions))
+            return {SessionId(row["id"]) async for row in rows}
 
     async def put_login_code(self, digest: bytes, user: UserId, lifetime_s: int) -> None:
         async with self._database.connection() as connection:
@@ -68,6 +120,32 @@ class PostgresAccounts:
         async with self._database.connection() as connection:
             row = await queries.take_login_code(connection, digest=digest)
         return None if row is None else _user(row)
+
+
+async def _use(
+    connection: Connection,
+    row: Any,
+    session: SessionId,
+    rotation: int,
+    replace_after_s: float,
+    lifetime_s: int,
+) -> tuple[User, int] | None:
+    newest: int = row["rotation"]
+    match judge(rotation, _standing(row), replace_after_s):
+        case Verdict.GOOD:
+            await queries.session_used(connection, id=session)
+        case Verdict.REPLACE:
+            newest += 1
+            await queries.replace_token(connection, id=session, lifetime=lifetime_s)
+        case Verdict.REUSED:
+            log.warning("session_token_reused", user=row["id"])
+            await queries.end_session(connection, id=session)
+            return None
+    return _user(row), newest
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row["rotation"], row["issued_ago"], row["used_ago"])
 
 
 def _user(row: Any) -> User:

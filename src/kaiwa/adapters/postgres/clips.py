@@ -18,8 +18,10 @@ class PostgresClipStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
-        clip = ClipId(new_id())
+    async def put(
+        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
+    ) -> ClipId:
+        clip = clip or ClipId(new_id())
         data = await asyncio.to_thread(opus.encode, speech)
         async with self._database.connection() as connection:
             stored = await queries.put_clip(connection, id=clip, talk=talk, voice=voice, opus=data)
@@ -27,14 +29,19 @@ class PostgresClipStore:
             raise NotFound("there is no such talk")
         return clip
 
-    async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
+    async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
         async with self._database.connection() as connection:
             data = await queries.get_clip(connection, id=clip, talk=talk)
         if data is None:
-            raise NotFound("there is no such clip")
+            return None
         if media_type == "audio/ogg":
             return Clip(media_type, bytes(data))
         return Clip(media_type, await asyncio.to_thread(_as_wav, bytes(data)))
+
+    async def voice(self, talk: TalkId, clip: ClipId) -> str | None:
+        async with self._database.connection() as connection:
+            voice: str | None = await queries.clip_voice(connection, id=clip, talk=talk)
+        return voice
 
 
 def _as_wav(data: bytes) -> bytes:

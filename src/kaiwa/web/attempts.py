@@ -1,0 +1,70 @@
+"""How often somebody may try to sign in, by the account they try and by where they come from."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from typing import Final
+
+from starlette.requests import HTTPConnection
+
+from kaiwa.errors import TooManyTries
+from kaiwa.policy.throttle import Throttle
+from kaiwa.web.security import Site
+
+ACCOUNT_BURST: Final = 10
+ACCOUNT_REFILL_S: Final = 30.0
+ADDRESS_BURST: Final = 30
+"""A whole household comes from one address."""
+ADDRESS_REFILL_S: Final = 10.0
+REGISTER_BURST: Final = 100
+REGISTER_REFILL_S: Final = 10.0
+
+
+class Attempts:
+    """One per process: behind N processes somebody has N times the tries."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._by_account = Throttle(ACCOUNT_BURST, ACCOUNT_REFILL_S)
+        self._by_address = Throttle(ADDRESS_BURST, ADDRESS_REFILL_S)
+        self._registering = Throttle(REGISTER_BURST, REGISTER_REFILL_S)
+
+    def take(self, connection: HTTPConnection, account: str | None = None) -> None:
+        """Before a password is looked at. Raises TooManyTries."""
+        now = time.monotonic()
+        wait_s = self._by_address.take(self._address(connection), now)
+        if not wait_s and account is not None:
+            wait_s = self._by_account.take(_folded(account), now)
+        _refuse(wait_s)
+
+    def take_registration(self, connection: HTTPConnection) -> None:
+        """Before an account is made. Raises TooManyTries."""
+        _refuse(self._registering.take(self._address(connection), time.monotonic()))
+
+    def succeeded(self, connection: HTTPConnection, account: str) -> None:
+        self._by_address.give_back(self._address(connection))
+        self._by_account.give_back(_folded(account))
+
+    def _address(self, connection: HTTPConnection) -> str:
+        """Where it comes from; behind a proxy, what the proxy says."""
+        client = connection.client
+        host = client.host if client is not None else ""
+        if self._site.proxy_origin:
+            host = connection.headers.get("x-forwarded-for", host).rpartition(",")[2].strip()
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host
+        if address.version == 6:  # a house has a whole /64
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return host
+
+
+def _refuse(wait_s: int) -> None:
+    if wait_s:
+        raise TooManyTries("too many tries; wait a little", wait_s)
+
+
+def _folded(account: str) -> str:
+    return account.strip().lower()

@@ -1,0 +1,123 @@
+"""Search finds what talks say now, and nothing that was taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaiwa.adapters.postgres.accounts import PostgresAccounts
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.talks import PostgresTalks
+from kaiwa.domain.events import (
+    Durable,
+    ReplyClause,
+    ReplyCut,
+    ReplyFinished,
+    ReplyStarted,
+    UtteranceEdited,
+    UtteranceFinal,
+)
+from kaiwa.domain.talk import TalkSettings, User
+
+
+class Told:
+    """A talk of Mari's in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.talks = PostgresTalks(database)
+        self.log = PostgresEventLog(database)
+        self.mari: User
+
+    async def begin(self) -> Told:
+        self.mari = await PostgresAccounts(self.database).register("まり", None)
+        self.talk = (await self.talks.create(self.mari, TalkSettings(), None)).id
+        return self
+
+    async def append(self, *events: Durable) -> None:
+        for event in events:
+            await self.log.append(self.talk, event)
+
+    async def finds(self, text: str) -> list[str]:
+        return [hit.text for hit in await self.talks.search(self.mari.id, text, 50)]
+
+
+@pytest.fixture
+async def told(database: Database) -> Told:
+    return await Told(database).begin()
+
+
+def said(text: str, number: int = 1) -> UtteranceFinal:
+    return UtteranceFinal(
+        utterance_id=f"u{number}",
+        participant="mari",
+        name="まり",
+        text=text,
+        language="ja",
+        started_ms=0,
+        ended_ms=1,
+    )
+
+
+@pytest.mark.parametrize("query", ["雨", "カメラ", "ｶﾒﾗ", "かめら", "ＡＢＣ", "abc def", "はカメ"])
+async def test_any_substring_whatever_its_width_case_and_kana(told: Told, query: str) -> None:
+    text = "雨の日はカメラ、Abc  DEF 100%"
+    await told.append(said(text))
+    assert await told.finds(query) == [text]
+
+
+@pytest.mark.parametrize("query", ["雨日", "カメ ラ", "bcd", "1_0", "", "  ", "\\"])
+async def test_nothing_else(told: Told, query: str) -> None:
+    await told.append(said("雨の日はカメラ、Abc  DEF 100%"))
+    assert await told.finds(query) == []
+
+
+async def test_a_corrected_original_is_not_found(told: Told) -> None:
+    await told.append(said("雨"), UtteranceEdited(utterance_id="u1", text="飴", by="mari"))
+    assert await told.finds("雨") == []
+    assert await told.finds("飴") == ["飴"]
+
+
+async def test_of_a_reply_that_was_cut_only_what_was_heard_is_found(told: Told) -> None:
+    claim = await told.log.claim_reply(told.talk, cause="mari", owner="p", name="AI")
+    reply = claim.reply_id
+    assert await told.finds("AI") == []
+    whole = "晴れです。でも雨。"
+    clause = ReplyClause(reply_id=reply, index=0, text=whole, start=0, end=9)
+    await told.append(clause, ReplyFinished(reply_id=reply, status="complete", text=whole))
+    assert await told.finds("雨") == [whole]
+    cut = ReplyCut(reply_id=reply, by="mari", clause=0, ms=1, heard_text="晴れです。")
+    await told.append(cut)
+    assert await told.finds("雨") == []
+    assert await told.finds("晴れ") == ["晴れです。"]
+
+
+async def test_a_cut_that_came_before_the_end_holds(told: Told) -> None:
+    reply = (await told.log.claim_reply(told.talk, cause="m", owner="p", name="AI")).reply_id
+    await told.append(
+        ReplyCut(reply_id=reply, by="mari", clause=0, ms=1, heard_text="晴れ"),
+        ReplyFinished(reply_id=reply, status="interrupted", text="晴れのち雨"),
+    )
+    assert await told.finds("雨") == []
+
+
+async def test_what_is_rare_and_long_ago_is_found_too(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiwa.adapters.postgres.talks.NEWEST", 3)
+    await told.append(said("金木犀", 0), *(said("雨", n) for n in range(1, 9)))
+    assert await told.finds("金木犀") == ["金木犀"]
+    assert len(await told.finds("雨")) == 8
+
+
+async def test_a_deleted_talk_leaves_nothing_to_find(told: Told) -> None:
+    await told.append(said("ひみつ"), ReplyStarted(reply_id="r", generation=1, cause="", name="AI"))
+    await told.talks.delete(told.talk, told.mari.id)
+    assert await told.finds("ひみつ") == []
+    async with told.database.connection() as connection:
+        for table in ("events", "lines", "talks", "clips", "heard", "captures"):
+            rows = await connection.fetch(f"SELECT {table}::text FROM {table}")  # noqa: S608
+            assert "ひみつ" not in str(rows)
+        assert await connection.fetchval("SELECT array_agg(seq ORDER BY seq) FROM events") == [
+            *(1, 2, 3, 4)
+        ], "the seq numbers stay"
