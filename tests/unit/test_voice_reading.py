@@ -67,6 +67,11 @@ def test_kokoro_reads_numbers_with_what_is_counted(
     assert _bare(phonemes(speakable(written, "ja"))) == _bare(phonemes(said))
 
 
+@pytest.mark.parametrize("odd", ["わーぁ", "んゃ", "٣人", "２３²", "①½", "っー", "ゝ々", "한국어"])
+def test_odd_text_can_be_given(phonemes: Callable[[str], str], odd: str) -> None:
+    assert isinstance(phonemes(odd), str)
+
+
 def _bare(phonemes: str) -> str:
     """Without word boundaries, and the moraic n as before a pause."""
     joined = phonemes.replace(" ", "")

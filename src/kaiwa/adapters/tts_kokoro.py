@@ -138,9 +138,11 @@ def reading() -> Callable[[str], str]:
         return words
 
     def normalise(text: str) -> str:
-        return with_kana(unicodedata.normalize("NFKC", text))
+        ascii_digits = (str(int(char)) if char.isdecimal() else char for char in text)
+        return with_kana(unicodedata.normalize("NFKC", "".join(ascii_digits)))
 
     phonemes = JAG2P()
+    phonemes.table |= {"ー": "ː", "ん": "ɴ"}  # わーぁ, んぁ
     phonemes.tagger, phonemes._normalize_text = tag, normalise
     return phonemes  # type: ignore[no-any-return]
 
