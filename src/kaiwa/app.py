@@ -27,7 +27,9 @@ from kaiwa.adapters.postgres.wakeups import PostgresWakeups
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
+from kaiwa.adapters.tts_openai import OpenAIVoices
 from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
+from kaiwa.adapters.tts_voicevox import VoicevoxVoices
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
@@ -38,6 +40,7 @@ from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
+from kaiwa.pipeline.openers import Openers
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.asr import Recogniser
@@ -83,9 +86,25 @@ def choose_recogniser(settings: Settings) -> Recogniser:
     return WhisperRecogniser(ModelStore(settings.models).root / model(settings.asr_model).name)
 
 
-def voice_engines(process: VoiceProcess) -> list[VoiceEngine]:
-    """The server's voices, all in one child process."""
-    return [KokoroVoices(process), OpenJTalkVoices(process), HibariVoices(process)]
+def voice_engines(settings: Settings, process: VoiceProcess) -> list[VoiceEngine]:
+    """The server's own voices, all in one child process, and those of the servers it names."""
+    engines: list[VoiceEngine] = [
+        KokoroVoices(process),
+        OpenJTalkVoices(process),
+        HibariVoices(process),
+    ]
+    if settings.voicevox_url:
+        engines.append(VoicevoxVoices(settings.voicevox_url))
+    if settings.speech_url:
+        engines.append(
+            OpenAIVoices(
+                settings.speech_url,
+                api_key=settings.speech_key,
+                model=settings.speech_model,
+                names=settings.speech_voices,
+            )
+        )
+    return engines
 
 
 async def needed_models(settings: Settings) -> list[Model]:
@@ -124,14 +143,16 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
         stack.push_async_callback(decoder.close)
         voice_process = VoiceProcess()
         stack.push_async_callback(voice_process.close)
-        voices = VoiceBook(voice_engines(voice_process))
+        voices = VoiceBook(voice_engines(settings, voice_process))
+        for engine in voices.engines:
+            stack.push_async_callback(engine.close)
         parts = {
             "recogniser": recogniser.ready,
             "chat model": chat.ready,
             "decoder": decoder.ready,
-            **{engine.voices[0].engine: engine.ready for engine in voices.engines},
+            **{engine.name: engine.ready for engine in voices.engines},
         }
-        await stack.enter_async_context(_warming(parts))
+        await stack.enter_async_context(_warming(parts, Openers(voices)))
         yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
 
 
@@ -162,6 +183,7 @@ async def assembled(
             recogniser=engines.recogniser,
             vad=engines.vad,
             on_utterance=responder.on_utterance,
+            on_voice=engines.voices.disturb,
         )
         captures = Captures(
             ears=ears,
@@ -216,9 +238,11 @@ def weights_of(store: ModelStore) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _warming(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+async def _warming(
+    parts: Mapping[str, Callable[[], Awaitable[None]]], openers: Openers
+) -> AsyncIterator[None]:
     """Load the parts one after another while the block runs: together they would only be slower,
-    and the recogniser is wanted first."""
+    and the recogniser is wanted first. Then, at idle, what replies begin with."""
 
     async def warm() -> None:
         for name, ready in parts.items():
@@ -226,6 +250,7 @@ async def _warming(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncI
                 await ready()
             except KaiwaError as error:
                 log.warning("part_not_ready", part=name, reason=error.message)
+        await openers.run()
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(warm())

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from kaiwa.adapters.voice_synthesis import Abort, Aborted
 from kaiwa.domain.audio import Samples, Speech
 from kaiwa.policy.trim import join_sentences
-from kaiwa.ports.tts import Voice
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 if TYPE_CHECKING:
     from kaiwa.adapters.voice_process import VoiceProcess
@@ -44,12 +44,18 @@ _ASSEMBLE_TIMEOUT_S = 50.0
 class KokoroVoices:
     """`ports.tts.VoiceEngine`; the process is its owner's to close."""
 
+    name = _ENGINE
+    prepares = True
+
     def __init__(self, process: VoiceProcess) -> None:
         self._process = process
-        self.voices = tuple(Voice(f"{_ENGINE}:{v}", n, "ja", _ENGINE) for v, n in _NAMES.items())
+        self.voices = tuple(
+            Voice(f"{_ENGINE}:{name}", title, "ja", _ENGINE, "Apache-2.0")
+            for name, title in _NAMES.items()
+        )
 
-    async def speak(self, text: str, voice: Voice) -> Speech:
-        return await self._process.speak(_ENGINE, voice.id.removeprefix(f"{_ENGINE}:"), text)
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
+        return await self._process.speak(voice, text, prosody)
 
     async def ready(self) -> None:
         await self._process.load(_ENGINE)
@@ -81,21 +87,23 @@ class KokoroSynthesiser:
             self._styles: dict[str, npt.NDArray[np.float32]] = dict(styles)  # (510, 1, 256) each
         self._phonemes = reading()
 
-    def speak(self, voice: str, text: str, abort: Abort) -> Speech:
-        style = self._styles[voice]
-        return Speech(join_sentences(self._sentences(style, text, abort), _RATE), _RATE)
+    def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
+        sentences = self._sentences(self._styles[voice], text, prosody.speed, abort)
+        return Speech(join_sentences(sentences, _RATE), _RATE)
 
     def _sentences(
-        self, style: npt.NDArray[np.float32], text: str, abort: Abort
+        self, style: npt.NDArray[np.float32], text: str, speed: float, abort: Abort
     ) -> Iterator[Samples]:
         for sentence in filter(str.strip, _SENTENCE_END.split(text)):
             phonemes = self._phonemes(sentence.strip())
             for chunk in chunks(phonemes):
                 tokens = [self._vocabulary[p] for p in chunk if p in self._vocabulary]
                 if tokens:
-                    yield self._infer(tokens, style[len(tokens) - 1], abort)
+                    yield self._infer(tokens, style[len(tokens) - 1], speed, abort)
 
-    def _infer(self, tokens: list[int], style: npt.NDArray[np.float32], abort: Abort) -> Samples:
+    def _infer(
+        self, tokens: list[int], style: npt.NDArray[np.float32], speed: float, abort: Abort
+    ) -> Samples:
         """Raises Aborted; RuntimeError when the model fails."""
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
@@ -106,7 +114,7 @@ class KokoroSynthesiser:
         inputs = {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
             "style": style.reshape(1, 256).astype(np.float32),
-            "speed": np.ones(1, np.float32),
+            "speed": np.array([speed], np.float32),
         }
         try:
             (sound,) = self._session.run(None, inputs, running)

@@ -52,6 +52,8 @@ class TalkSettings(BaseModel):
     voice: str = Field(
         "auto", max_length=80, description="an id from GET /voices, auto, browser, or none"
     )
+    voice_speed: float = Field(1.0, ge=0.5, le=2.0, description="times the voice's own speed")
+    voice_pitch: float = Field(0.0, ge=-12, le=12, description="semitones above the voice's own")
     mode: Mode = Mode.BUTTON
 
 
@@ -66,6 +68,8 @@ class TalkChanges(BaseModel):
     instructions: str | None = None
     llm_model: str | None = None
     voice: str | None = None
+    voice_speed: float | None = None
+    voice_pitch: float | None = None
     mode: Mode | None = None
 
 

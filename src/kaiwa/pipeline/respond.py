@@ -30,14 +30,13 @@ from kaiwa.domain.events import (
 from kaiwa.domain.ids import ClipId, EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
-from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
+from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
 from kaiwa.pipeline.history import Histories
 from kaiwa.pipeline.tasks import contained, one_error, patiently
-from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
 from kaiwa.policy.heard import heard_text, joined
 from kaiwa.policy.prompt import chat_prompt
-from kaiwa.policy.speakable import speakable
 from kaiwa.policy.turn_taking import wants_reply
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
@@ -60,6 +59,7 @@ class _Reply:
 
     talk: Talk
     reply_id: ReplyId
+    speaker: Speaker
     asked: float
     text: str = ""
     timing: dict[str, int] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Responder:
         )
         if claim.mine:
             self._stop_prefill(talk.id)
-            reply = _Reply(talk, claim.reply_id, time.monotonic())
+            reply = _Reply(talk, claim.reply_id, self._voices.speaker(talk), time.monotonic())
             self._replies[reply.reply_id] = reply
             self._tasks.create_task(contained(self._see_through(reply), "reply"))
         return claim.reply_id
@@ -296,19 +296,14 @@ class Responder:
     async def _speak(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
         """Clause by clause: sound first, then the event that tells of it."""
         index = 0
-        silent = False
         while (clause := await clauses.get()) is not None:
-            clip, duration_ms = None, 0
-            if not silent:
-                try:
-                    clip, duration_ms = await self._clip(reply, clause)
-                except VoiceDown as error:
-                    silent = True
-                    notice = ReplyNotice(
-                        reply_id=reply.reply_id, code=error.code, message=error.message
-                    )
-                    with contextlib.suppress(DatabaseDown):
-                        await self._log.tell(reply.talk.id, notice)
+            clip, duration_ms = await self._clip(reply, clause)
+            for trouble in reply.speaker.take_notices():
+                notice = ReplyNotice(
+                    reply_id=reply.reply_id, code=trouble.code, message=trouble.message
+                )
+                with contextlib.suppress(DatabaseDown):
+                    await self._log.tell(reply.talk.id, notice)
             event = ReplyClause(
                 reply_id=reply.reply_id,
                 index=index,
@@ -324,18 +319,14 @@ class Responder:
 
     async def _clip(self, reply: _Reply, clause: Clause) -> tuple[str | None, int]:
         """A clause's clip and its length; no clip where the listener's own voice speaks."""
-        spoken = self._voices.choose(reply.talk.voice, reply.talk.language, reply.text)
+        spoken = await reply.speaker.speak(clause.text, reply.text)
         if spoken is None:
             return None, 0
-        engine, voice = spoken
-        text = speakable(clause.text, voice.language)
-        speech = await engine.speak(text, voice) if text else None
-        if speech is None or not len(speech.pcm):
-            return None, 0  # nothing that can be said, such as code
+        voice, speech = spoken
         clips: list[ClipId] = []
 
         async def put() -> None:
-            clips.append(await self._clips.put(reply.talk.id, voice.id, speech))
+            clips.append(await self._clips.put(reply.talk.id, voice, speech))
 
         await patiently(put, PATIENCE_S)
         return clips[0], speech.duration_ms

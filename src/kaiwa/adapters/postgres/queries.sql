@@ -137,12 +137,13 @@ WITH taken AS (
 SELECT users.id, users.name FROM taken JOIN users ON users.id = taken.user_id
 WHERE taken.digest = :digest AND taken.expires_at >= now();
 
--- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, mode, user, key)$
+-- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, user, key)$
 INSERT INTO talks
-    (id, title, language, agent_name, instructions, llm_model, voice, mode, created_by,
-     idempotency_key)
+    (id, title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch,
+     mode, created_by, idempotency_key)
 VALUES
-    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :mode, :user, :key)
+    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :voice_speed,
+     :voice_pitch, :mode, :user, :key)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING
 RETURNING id;
 
@@ -158,10 +159,11 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: update_talk(title, language, agent_name, instructions, llm_model, voice, mode, talk)!
+-- name: update_talk(title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, talk)!
 UPDATE talks SET
     title = :title, language = :language, agent_name = :agent_name, instructions = :instructions,
-    llm_model = :llm_model, voice = :voice, mode = :mode, updated_at = now()
+    llm_model = :llm_model, voice = :voice, voice_speed = :voice_speed,
+    voice_pitch = :voice_pitch, mode = :mode, updated_at = now()
 WHERE id = :talk;
 
 -- name: forget_talk(talk)!

@@ -45,7 +45,7 @@ class PostgresTalks:
         async with self._database.connection() as connection:
             return await _talk_for(connection, talk, user)
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
             before = await _talk_for(connection, talk, user)
@@ -54,7 +54,7 @@ class PostgresTalks:
             changed = {
                 name: str(value)
                 for name, value in settings.items()
-                if value != str(getattr(before, name))
+                if str(value) != str(getattr(before, name))
             }
             if changed:
                 await queries.update_talk(connection, talk=talk, **settings)
