@@ -42,6 +42,7 @@ from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
 from kaiwa.pipeline.openers import Openers
 from kaiwa.pipeline.respond import Responder
+from kaiwa.pipeline.tasks import contained
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
@@ -86,13 +87,14 @@ def choose_recogniser(settings: Settings) -> Recogniser:
     return WhisperRecogniser(ModelStore(settings.models).root / model(settings.asr_model).name)
 
 
-def voice_engines(settings: Settings, process: VoiceProcess) -> list[VoiceEngine]:
-    """The server's own voices, all in one child process, and those of the servers it names."""
-    engines: list[VoiceEngine] = [
-        KokoroVoices(process),
-        OpenJTalkVoices(process),
-        HibariVoices(process),
-    ]
+def own_voices(process: VoiceProcess) -> list[VoiceEngine]:
+    """The voices of this machine, all in one child process."""
+    return [KokoroVoices(process), OpenJTalkVoices(process), HibariVoices(process)]
+
+
+def other_voices(settings: Settings) -> list[VoiceEngine]:
+    """The voices of the servers that the settings name."""
+    engines: list[VoiceEngine] = []
     if settings.voicevox_url:
         engines.append(VoicevoxVoices(settings.voicevox_url))
     if settings.speech_url:
@@ -143,16 +145,19 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
         stack.push_async_callback(decoder.close)
         voice_process = VoiceProcess()
         stack.push_async_callback(voice_process.close)
-        voices = VoiceBook(voice_engines(settings, voice_process))
-        for engine in voices.engines:
+        own, others = own_voices(voice_process), other_voices(settings)
+        for engine in others:
             stack.push_async_callback(engine.close)
+        voices = VoiceBook([*own, *others])
         parts = {
             "recogniser": recogniser.ready,
             "chat model": chat.ready,
             "decoder": decoder.ready,
-            **{engine.name: engine.ready for engine in voices.engines},
+            **{engine.name: engine.ready for engine in own},
         }
-        await stack.enter_async_context(_warming(parts, Openers(voices)))
+        # A server that is away leaves this one ready: another voice speaks then.
+        elsewhere = {engine.name: engine.ready for engine in others}
+        await stack.enter_async_context(_warming(parts | elsewhere, Openers(voices)))
         yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
 
 
@@ -250,7 +255,7 @@ async def _warming(
                 await ready()
             except KaiwaError as error:
                 log.warning("part_not_ready", part=name, reason=error.message)
-        await openers.run()
+        await contained(openers.run(), "openers")
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(warm())

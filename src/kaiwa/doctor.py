@@ -13,7 +13,7 @@ import psutil
 
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.voice_process import VoiceProcess
-from kaiwa.app import choose_chat_model, choose_recogniser, needed_models, voice_engines
+from kaiwa.app import choose_chat_model, choose_recogniser, needed_models, other_voices, own_voices
 from kaiwa.database import database_of
 from kaiwa.errors import KaiwaError
 from kaiwa.models.store import ModelStore
@@ -148,7 +148,7 @@ async def _chat(settings: Settings) -> Finding:
 
 async def _voices(settings: Settings) -> list[Finding]:
     process = VoiceProcess()
-    engines = voice_engines(settings, process)
+    engines = [*own_voices(process), *other_voices(settings)]
 
     def loading(engine: VoiceEngine) -> Callable[[], Awaitable[str]]:
         async def try_it() -> str:
