@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import wave
 
+from kaiwa.adapters.tts_voicevox import VoicevoxVoices
+from tests.fakes.voice_servers import FakeVoicevox
 from tests.integration.house import Guest, House
 
 
@@ -33,6 +35,27 @@ async def test_a_sample_is_made_once_and_for_who_is_signed_in(home: House, mari:
     async with home.client() as nobody:
         assert (await nobody.get(path)).status_code == 401
     assert (await mari.http.get("/voices/tone:xx/sample")).status_code == 404
+
+
+async def test_a_voice_server_that_was_away_at_the_start_is_met_later(
+    home: House, mari: Guest
+) -> None:
+    book = home.services.voices
+    before = book.engines
+    async with FakeVoicevox.run() as server:
+        voicevox = VoicevoxVoices(server.url)
+        book.engines = (*before, voicevox)
+        try:
+            server.broken = True
+            assert len((await mari.http.get("/voices")).json()["voices"]) == len(before)
+            server.broken = False
+            names = [v["name"] for v in (await mari.http.get("/voices")).json()["voices"]]
+            assert "ずんだもん（ノーマル）" in names
+            sample = await mari.http.get("/voices/voicevox:3/sample")
+            assert sample.content.startswith(b"RIFF")
+        finally:
+            book.engines = before
+            await voicevox.close()
 
 
 async def test_a_talk_sets_how_its_voice_speaks(home: House, mari: Guest) -> None:

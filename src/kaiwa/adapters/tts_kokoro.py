@@ -86,6 +86,7 @@ class KokoroSynthesiser:
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as styles:
             self._styles: dict[str, npt.NDArray[np.float32]] = dict(styles)  # (510, 1, 256) each
         self._phonemes = reading()
+        self._phonemes("kaiwa")  # its dictionaries load on first use
 
     def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         sentences = self._sentences(self._styles[voice], text, prosody.speed, abort)
