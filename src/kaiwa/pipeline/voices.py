@@ -102,7 +102,7 @@ class VoiceBook:
         return Speaker(self, talk)
 
     def disturb(self) -> None:
-        """Somebody speaks, or a reply is made: what is made in advance has to wait."""
+        """Somebody speaks, or waits for a voice: what is made in advance has to wait."""
         self.disturbed_at = time.monotonic()
         self.on_disturbed()
 

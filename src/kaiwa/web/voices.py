@@ -39,6 +39,7 @@ async def sample(voice_id: str, services: Asking, user: Asker) -> Response:
         raise NotFound("there is no such voice here")
     voice = found[1]
     language = voice.language if voice.language in SAMPLES else "en"
+    services.voices.disturb()
     speech = await services.voices.speak(speakable(SAMPLES[language], language), voice)
     return Response(
         wav(speech), media_type="audio/wav", headers={"cache-control": "private, max-age=86400"}
