@@ -11,7 +11,7 @@ from kaiwa.domain.audio import Speech
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.pipeline.clip_cache import ClipCache
 from kaiwa.pipeline.openers import OPENERS, Openers
-from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import ClauseSplitter
 from kaiwa.policy.speakable import speakable
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
@@ -25,16 +25,16 @@ async def test_the_chosen_voice_speaks_and_else_the_usual_one() -> None:
     first, second = ToneVoices(name="first"), ToneVoices(name="second")
     book = VoiceBook([first, second])
     for setting, who in (("second:ja", "second:ja"), ("auto", "first:ja"), ("gone:x", "first:ja")):
-        spoken = await book.speaker(talk(setting)).speak("はい。", "はい。")
+        spoken = await Speaker(book, talk(setting)).speak("はい。", "はい。")
         assert spoken is not None and spoken[0] == who
     for setting in ("browser", "none"):
-        assert await book.speaker(talk(setting)).speak("はい。", "はい。") is None
+        assert await Speaker(book, talk(setting)).speak("はい。", "はい。") is None
 
 
 async def test_a_voice_that_fails_falls_back_to_its_language_and_says_so_once() -> None:
     english, first, second = ToneVoices("en", "en"), ToneVoices(), ToneVoices(name="other")
     book = VoiceBook([english, first, second])
-    speaker = book.speaker(talk("tone:ja"))
+    speaker = Speaker(book, talk("tone:ja"))
     before = await speaker.speak("はい。", "はい。")
     first.down = True
     after = [await speaker.speak(text, "はい。") for text in ("そうです。", "ええ。")]
@@ -47,7 +47,7 @@ async def test_a_voice_that_fails_falls_back_to_its_language_and_says_so_once() 
 async def test_with_no_voice_left_the_reply_goes_on_as_text() -> None:
     tones, english = ToneVoices(), ToneVoices("en", "en")
     tones.down = True
-    speaker = VoiceBook([tones, english]).speaker(talk())
+    speaker = Speaker(VoiceBook([tones, english]), talk())
     assert await speaker.speak("はい。", "はい。") is None
     assert await speaker.speak("ええ。", "はい。ええ。") is None
     assert [notice.code for notice in speaker.take_notices()] == ["voice_down"]
@@ -57,21 +57,21 @@ async def test_a_failed_voice_has_another_chance_in_the_next_reply() -> None:
     tones = ToneVoices()
     book = VoiceBook([tones])
     tones.down = True
-    assert await book.speaker(talk()).speak("はい。", "はい。") is None
+    assert await Speaker(book, talk()).speak("はい。", "はい。") is None
     tones.down = False
-    assert await book.speaker(talk()).speak("はい。", "はい。") is not None
+    assert await Speaker(book, talk()).speak("はい。", "はい。") is not None
 
 
 async def test_what_was_said_before_is_not_made_again() -> None:
     tones = ToneVoices()
     book = VoiceBook([tones])
     for settings in (talk(), talk(), talk(speed=1.5), talk(pitch=2.0)):
-        await book.speaker(settings).speak("はい。", "はい。")
+        await Speaker(book, settings).speak("はい。", "はい。")
     assert tones.spoken == ["はい。"] * 3
 
 
 async def test_code_is_not_spoken() -> None:
-    speaker = VoiceBook([ToneVoices()]).speaker(talk())
+    speaker = Speaker(VoiceBook([ToneVoices()]), talk())
     assert await speaker.speak("```\nx = 1\n```", "```\nx = 1\n```") is None
     assert speaker.take_notices() == []
 
@@ -150,4 +150,17 @@ async def test_nothing_is_made_before_it_has_been_quiet() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert not tones.began.is_set()
+    task.cancel()
+
+
+async def test_nothing_is_made_in_advance_while_a_reply_is() -> None:
+    tones = UsualTones()
+    book = VoiceBook([tones])
+    task = asyncio.create_task(Openers(book, quiet_s=0).run())
+    with book.speaking(talk()):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not tones.began.is_set()
+    async with asyncio.timeout(20):
+        await tones.all_made.wait()
     task.cancel()

@@ -42,7 +42,9 @@ class Openers:
         while True:
             self._changed.clear()
             left_s = self._book.disturbed_at + self._quiet_s - time.monotonic()
-            if left_s > 0:
+            if self._book.replies:
+                await self._changed.wait()
+            elif left_s > 0:
                 await asyncio.sleep(left_s)
             elif wanted := next(self._missing(), None):
                 await self._make(*wanted)

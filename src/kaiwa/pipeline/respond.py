@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, Self
 
 import structlog
 
+from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import (
     ReplyClause,
     ReplyCut,
@@ -59,7 +60,6 @@ class _Reply:
 
     talk: Talk
     reply_id: ReplyId
-    speaker: Speaker
     asked: float
     text: str = ""
     timing: dict[str, int] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Responder:
         )
         if claim.mine:
             self._stop_prefill(talk.id)
-            reply = _Reply(talk, claim.reply_id, self._voices.speaker(talk), time.monotonic())
+            reply = _Reply(talk, claim.reply_id, time.monotonic())
             self._replies[reply.reply_id] = reply
             self._tasks.create_task(contained(self._see_through(reply), "reply"))
         return claim.reply_id
@@ -253,10 +253,10 @@ class Responder:
     async def _make(self, reply: _Reply) -> None:
         clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
         try:
-            with one_error():
+            with one_error(), self._voices.speaking(reply.talk) as speaker:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._write(reply, clauses))
-                    tasks.create_task(self._speak(reply, clauses))
+                    tasks.create_task(self._speak(reply, clauses, speaker))
         except KaiwaError as error:
             reply.error = error
         except Exception:
@@ -293,12 +293,16 @@ class Responder:
             except DatabaseDown:
                 log.info("ephemeral_event_dropped", talk=reply.talk.id, type=delta.type)
 
-    async def _speak(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
+    async def _speak(
+        self, reply: _Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
+    ) -> None:
         """Clause by clause: sound first, then the event that tells of it."""
         index = 0
         while (clause := await clauses.get()) is not None:
-            clip, duration_ms = await self._clip(reply, clause)
-            for trouble in reply.speaker.take_notices():
+            clip, duration_ms = await self._clip(
+                reply, await speaker.speak(clause.text, reply.text)
+            )
+            for trouble in speaker.take_notices():
                 notice = ReplyNotice(
                     reply_id=reply.reply_id, code=trouble.code, message=trouble.message
                 )
@@ -317,9 +321,10 @@ class Responder:
             reply.mark("first_clip")
             index += 1
 
-    async def _clip(self, reply: _Reply, clause: Clause) -> tuple[str | None, int]:
-        """A clause's clip and its length; no clip where the listener's own voice speaks."""
-        spoken = await reply.speaker.speak(clause.text, reply.text)
+    async def _clip(
+        self, reply: _Reply, spoken: tuple[str, Speech] | None
+    ) -> tuple[str | None, int]:
+        """A clause's stored clip and its length; no clip where the listener's own voice speaks."""
         if spoken is None:
             return None, 0
         voice, speech = spoken

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -28,6 +29,8 @@ class VoiceBook:
 
     def __init__(self, engines: Sequence[VoiceEngine]) -> None:
         self.engines = tuple(engines)
+        self.replies = 0
+        """How many are being made."""
         self.disturbed_at = time.monotonic()
         self.on_disturbed: Callable[[], None] = lambda: None
         self.in_use: dict[str, Prosody] = {}
@@ -97,9 +100,16 @@ class VoiceBook:
         """Whether this can be said at once."""
         return self._key(text, voice, prosody) in self._clips
 
-    def speaker(self, talk: TalkSettings) -> Speaker:
-        """For one reply that is going to be made now."""
-        return Speaker(self, talk)
+    @contextmanager
+    def speaking(self, talk: TalkSettings) -> Iterator[Speaker]:
+        """For one reply, as long as it is being made."""
+        self.replies += 1
+        self.disturb()
+        try:
+            yield Speaker(self, talk)
+        finally:
+            self.replies -= 1
+            self.disturb()
 
     def disturb(self) -> None:
         """Somebody speaks, or waits for a voice: what is made in advance has to wait."""
@@ -127,7 +137,6 @@ class Speaker:
         self._prosody = Prosody(talk.voice_speed, talk.voice_pitch)
         self._failed: set[str] = set()
         self._notices: list[VoiceDown] = []
-        book.disturb()
 
     async def speak(self, clause: str, reply: str) -> tuple[str, Speech] | None:
         """The voice's id and the clause's sound; `reply` is the text so far.
@@ -142,7 +151,6 @@ class Speaker:
             text = speakable(clause, language)
             if not text:
                 return None
-            self._book.disturb()
             try:
                 speech = await self._book.speak(text, voice, self._prosody)
             except VoiceDown as error:
