@@ -152,7 +152,8 @@ async def test_a_voice_goes_higher_where_it_can(engine: VoiceEngine) -> None:
     voice, text = first(engine), in_its_language(engine, SENTENCE)
     plain = await engine.speak(text, voice)
     high = await engine.speak(text, voice, Prosody(pitch=6))
-    assert (pitch_hz(high) > 1.2 * pitch_hz(plain)) == voice.pitch
+    expected = 2 ** (6 / 12) if voice.pitch else 1.0
+    assert pitch_hz(high) / pitch_hz(plain) == pytest.approx(expected, rel=0.1)
 
 
 def pitch_hz(speech: Speech) -> float:
@@ -251,8 +252,7 @@ async def test_voicevox_names_the_voices_that_talk() -> None:
         ]
         await engine.speak("はい。", engine.voices[0], Prosody(1.2, 3))
         assert server.plans[0]["speedScale"] == 1.2
-        assert server.plans[0]["pitchScale"] == 0.25  # octaves
-        assert server.plans[0]["accent_phrases"] == []  # the server's own plan goes back to it
+        assert server.plans[0]["accent_phrases"]  # the server's own plan goes back to it
         await engine.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -43,11 +44,18 @@ class FakeVoicevox(FakeModelServer):
         elif (request.method, url.path) == ("POST", "/synthesis"):
             self.plans.append(request.json)
             plan = request.json
-            pcm = await _tone(plan["kana"], plan["speedScale"], plan["pitchScale"] * 12)
+            pcm = await _tone(plan["kana"], plan["speedScale"], _semitones(plan))
             sound = wav(Speech(pcm, plan["outputSamplingRate"]))
             await exchange.answer_bytes("audio/wav", sound)
         else:
             await exchange.answer(404, {"detail": "Not Found"})
+
+
+def _semitones(plan: dict[str, Any]) -> float:
+    """What the engine does: the log frequencies of the moras times 2 ** pitchScale."""
+    (phrase,) = plan["accent_phrases"]
+    log_hz = phrase["moras"][0]["pitch"]
+    return float(log_hz * (2 ** plan["pitchScale"] - 1) * 12 / math.log(2))
 
 
 _SPEAKERS = [
@@ -63,7 +71,17 @@ _SPEAKERS = [
     }
 ]
 _QUERY = {
-    "accent_phrases": [],
+    "accent_phrases": [
+        {
+            "moras": [
+                {"text": "ハ", "consonant": "h", "vowel": "a", "vowel_length": 0.1, "pitch": 5.7},
+                {"text": "ッ", "consonant": None, "vowel": "cl", "vowel_length": 0.1, "pitch": 0.0},
+            ],
+            "accent": 1,
+            "pause_mora": None,
+            "is_interrogative": False,
+        }
+    ],
     "speedScale": 1.0,
     "pitchScale": 0.0,
     "intonationScale": 1.0,

@@ -1,4 +1,4 @@
-"""VOICEVOX ENGINE and what speaks its protocol (AivisSpeech, COEIROINK v2's bridge, SHAREVOX).
+"""VOICEVOX ENGINE and what speaks its protocol, such as AivisSpeech.
 
 `GET /speakers` names the voices, `POST /audio_query` plans a text, `POST /synthesis` speaks it.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from kaiwa.adapters.voice_http import RATE, fetch, new_client, silence, speech_of_wav
@@ -15,8 +16,10 @@ from kaiwa.errors import VoiceDown
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 _ENGINE = "voicevox"
-_SEMITONES = 12  # pitchScale is in octaves
+_SEMITONE = math.log(2) / 12  # in the logarithm of the frequency
+_UNVOICED = 1.0  # no voice is as low as e Hz
 _TALK = "talk"
+_OTHER_PROTOCOL = "The voice server speaks another protocol than VOICEVOX."
 
 
 class VoicevoxVoices:
@@ -35,14 +38,15 @@ class VoicevoxVoices:
         style = voice.id.removeprefix(f"{_ENGINE}:")
         query = await self._post("/audio_query", {"speaker": style, "text": text})
         plan = _json(query)
-        if not isinstance(plan, dict):
-            raise VoiceDown("The voice server speaks another protocol than VOICEVOX.")
-        plan |= {
-            "speedScale": prosody.speed,
-            "pitchScale": prosody.pitch / _SEMITONES,
-            "outputSamplingRate": RATE,
-            "outputStereo": False,
-        }
+        try:
+            plan |= {
+                "speedScale": prosody.speed,
+                "pitchScale": _pitch_scale(plan, prosody.pitch),
+                "outputSamplingRate": RATE,
+                "outputStereo": False,
+            }
+        except (KeyError, TypeError) as error:
+            raise VoiceDown(_OTHER_PROTOCOL) from error
         return speech_of_wav(await self._post("/synthesis", {"speaker": style}, plan))
 
     async def ready(self) -> None:
@@ -50,7 +54,7 @@ class VoicevoxVoices:
         try:
             self.voices = tuple(_voices(_json(answer)))
         except (KeyError, TypeError, AttributeError) as error:
-            raise VoiceDown("The voice server speaks another protocol than VOICEVOX.") from error
+            raise VoiceDown(_OTHER_PROTOCOL) from error
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -58,6 +62,17 @@ class VoicevoxVoices:
     async def _post(self, path: str, params: dict[str, str], body: Any = None) -> bytes:
         request = self._client.build_request("POST", path, params=params, json=body)
         return await fetch(self._client, request)
+
+
+def _pitch_scale(plan: dict[str, Any], semitones: float) -> float:
+    """VOICEVOX multiplies each mora's log frequency by 2 to the power of it; AivisSpeech, whose
+    plans have no pitches, the frequency by 1 plus it."""
+    moras = [mora for phrase in plan["accent_phrases"] for mora in phrase["moras"]]
+    voiced = [mora["pitch"] for mora in moras if mora["pitch"] > _UNVOICED]
+    if not voiced:
+        return math.exp(semitones * _SEMITONE) - 1
+    mean = sum(voiced) / len(voiced)
+    return math.log2(1 + semitones * _SEMITONE / mean)
 
 
 def _voices(speakers: Any) -> list[Voice]:
