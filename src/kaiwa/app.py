@@ -30,7 +30,9 @@ from kaiwa.adapters.prometheus import MeasuredEventLog, PrometheusMeasures
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
+from kaiwa.adapters.tts_openai import OpenAIVoices
 from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
+from kaiwa.adapters.tts_voicevox import VoicevoxVoices
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
@@ -45,7 +47,9 @@ from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
+from kaiwa.pipeline.openers import Openers
 from kaiwa.pipeline.respond import Responder
+from kaiwa.pipeline.tasks import contained
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
@@ -92,9 +96,26 @@ def choose_recogniser(settings: Settings) -> Recogniser:
     return WhisperRecogniser(speech_folder(settings.asr_model, ModelStore(settings.models)))
 
 
-def voice_engines(process: VoiceProcess) -> list[VoiceEngine]:
-    """The server's voices, all in one child process."""
+def own_voices(process: VoiceProcess) -> list[VoiceEngine]:
+    """The voices of this machine, all in one child process."""
     return [KokoroVoices(process), OpenJTalkVoices(process), HibariVoices(process)]
+
+
+def other_voices(settings: Settings) -> list[VoiceEngine]:
+    """The voices of the servers that the settings name."""
+    engines: list[VoiceEngine] = []
+    if settings.voicevox_url:
+        engines.append(VoicevoxVoices(settings.voicevox_url))
+    if settings.speech_url:
+        engines.append(
+            OpenAIVoices(
+                settings.speech_url,
+                api_key=settings.speech_key,
+                model=settings.speech_model,
+                names=settings.speech_voices,
+            )
+        )
+    return engines
 
 
 async def needed_models(settings: Settings) -> list[Model]:
@@ -133,14 +154,19 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
         stack.push_async_callback(decoder.close)
         voice_process = VoiceProcess()
         stack.push_async_callback(voice_process.close)
-        voices = VoiceBook(voice_engines(voice_process))
+        own, others = own_voices(voice_process), other_voices(settings)
+        for engine in others:
+            stack.push_async_callback(engine.close)
+        voices = VoiceBook([*own, *others])
         parts = {
             "recogniser": recogniser.ready,
             "chat model": chat.ready,
             "decoder": decoder.ready,
-            **{engine.voices[0].engine: engine.ready for engine in voices.engines},
+            **{engine.name: engine.ready for engine in own},
         }
-        await stack.enter_async_context(_warming(parts))
+        # A server that is away leaves this one ready: another voice speaks then.
+        elsewhere = {engine.name: engine.ready for engine in others}
+        await stack.enter_async_context(_warming(parts | elsewhere, Openers(voices)))
         yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
 
 
@@ -183,6 +209,7 @@ async def assembled(
             recogniser=engines.recogniser,
             vad=engines.vad,
             on_utterance=on_utterance,
+            on_voice=engines.voices.disturb,
         )
         captures = Captures(
             ears=ears,
@@ -242,9 +269,11 @@ def weights_of(store: ModelStore) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _warming(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+async def _warming(
+    parts: Mapping[str, Callable[[], Awaitable[None]]], openers: Openers
+) -> AsyncIterator[None]:
     """Load the parts one after another while the block runs: together they would only be slower,
-    and the recogniser is wanted first."""
+    and the recogniser is wanted first. Then, at idle, what replies begin with."""
 
     async def warm() -> None:
         for name, ready in parts.items():
@@ -252,6 +281,7 @@ async def _warming(parts: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncI
                 await ready()
             except KaiwaError as error:
                 log.warning("part_not_ready", part=name, reason=error.message)
+        await contained(openers.run(), "openers")
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(warm())

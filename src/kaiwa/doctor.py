@@ -13,10 +13,11 @@ import psutil
 
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.voice_process import VoiceProcess
-from kaiwa.app import choose_chat_model, choose_recogniser, needed_models, voice_engines
+from kaiwa.app import choose_chat_model, choose_recogniser, needed_models, other_voices, own_voices
 from kaiwa.database import database_of
 from kaiwa.errors import KaiwaError
 from kaiwa.models.store import ModelStore
+from kaiwa.ports.tts import VoiceEngine
 from kaiwa.settings import Settings
 
 MEMORY_NEEDED = 3 * 2**30  # everything loaded and answering takes 2.2 GB; see docs/operations.md
@@ -41,7 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _weights(settings)
     findings.append(await _recogniser(settings))
     findings.append(await _chat(settings))
-    findings += await _voices()
+    findings += await _voices(settings)
     findings += await _decoder()
     return findings
 
@@ -145,26 +146,24 @@ async def _chat(settings: Settings) -> Finding:
         await chat.close()
 
 
-async def _voices() -> list[Finding]:
+async def _voices(settings: Settings) -> list[Finding]:
     process = VoiceProcess()
+    engines = [*own_voices(process), *other_voices(settings)]
 
-    def loading(engine: Callable[[], Awaitable[None]], names: str) -> Callable[[], Awaitable[str]]:
+    def loading(engine: VoiceEngine) -> Callable[[], Awaitable[str]]:
         async def try_it() -> str:
-            await engine()
-            return names
+            await engine.ready()
+            return ", ".join(voice.id for voice in engine.voices)
 
         return try_it
 
     try:
         return [
-            await _part(
-                f"voice {engine.voices[0].engine}",
-                loading(engine.ready, ", ".join(voice.id for voice in engine.voices)),
-                needed=False,
-            )
-            for engine in voice_engines(process)
+            await _part(f"voice {engine.name}", loading(engine), needed=False) for engine in engines
         ]
     finally:
+        for engine in engines:
+            await engine.close()
         await process.close()
 
 

@@ -19,6 +19,7 @@ KaiwaError                     code, HTTP status, retryable, whose fault
 │   ├── RecogniserDown
 │   ├── ModelDown              the chat model
 │   ├── VoiceDown
+│   │   └── VoiceChanged       another voice of the same language speaks instead
 │   └── ShuttingDown
 └── SetupError                 this machine or its settings must be changed by a person (500)
     ├── ModelMissing           weights that were never pulled
@@ -137,6 +138,10 @@ class ModelDown(Unavailable):
 
 class VoiceDown(Unavailable):
     code = "voice_down"
+
+
+class VoiceChanged(VoiceDown):
+    code = "voice_changed"
 
 
 class ShuttingDown(Unavailable):

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         "qwen2.5-coder-1.5b-instruct", description="the weights of the embedded chat model"
     )
 
+    voicevox_url: str = Field("", description="VOICEVOX ENGINE, AivisSpeech: http://host:50021")
+    speech_url: str = Field("", description="an OpenAI-compatible speech server")
+    speech_key: str = Field("", repr=False)
+    speech_model: str = "tts-1"
+    speech_voices: Annotated[tuple[str, ...], NoDecode] = ("alloy",)
+
     max_capture_hours: float = Field(12.0, gt=0)
     max_upload_mb: int = Field(2_000, gt=0)
     max_streams_per_user: int = Field(8, gt=0)
@@ -92,12 +98,17 @@ class Settings(BaseSettings):
         own_port = parts.port in (None, _PORTS[parts.scheme])
         return f"{parts.scheme}://{host}" + ("" if own_port else f":{parts.port}")
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "speech_voices", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(host.lower() for host in value)
 
     @classmethod
     def settings_customise_sources(

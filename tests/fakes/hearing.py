@@ -50,6 +50,8 @@ class Hearing:
         self.asked: list[UtteranceFinal] = []
         self.on_asked: Callable[[], None] = lambda: None
         self.seen: list[dict[str, Any]] = []
+        self.voices = 0
+        """How often somebody was heard speaking."""
         self.talk: Talk
         self._payloads: asyncio.Queue[str] = asyncio.Queue()
 
@@ -64,7 +66,12 @@ class Hearing:
             self.asked.append(said)
             self.on_asked()
 
-        return Ears(self.log, self.talks, self.recogniser, EnergyVoiceActivity, on_utterance)
+        def on_voice() -> None:
+            self.voices += 1
+
+        return Ears(
+            self.log, self.talks, self.recogniser, EnergyVoiceActivity, on_utterance, on_voice
+        )
 
     async def until(self, kind: str) -> dict[str, Any]:
         """The next event of that type that readers see; hints and strangers' payloads are none."""

@@ -48,6 +48,10 @@ class Exchange:
         head = f"HTTP/1.1 {status} Fake\r\nContent-Type: application/json\r\n"
         await self._send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
+    async def answer_bytes(self, content_type: str, body: bytes) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n"
+        await self._send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
     async def begin(self, content_type: str) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n"
         await self._send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())

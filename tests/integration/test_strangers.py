@@ -21,7 +21,7 @@ PUBLIC = {"/healthz", "/readyz", "/metrics"}
 OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
-    "/invites/accept",
+    *("/invites/accept", "/voices/{voice_id}/sample"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},

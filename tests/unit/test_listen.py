@@ -105,6 +105,15 @@ async def test_hypotheses_grow_and_end_in_the_final(hearing: Hearing) -> None:
     assert stable[-1] and final["text"].startswith(stable[-1])
 
 
+async def test_a_voice_is_told_of_while_it_lasts(hearing: Hearing) -> None:
+    async with listening(hearing) as ear:
+        await ear.hear(silence(2_000))
+        assert hearing.voices == 0
+        await ear.hear(speech(600, 900))
+        await ear.flush()
+    assert hearing.voices >= 2
+
+
 async def test_the_final_is_begun_at_the_first_silence(hearing: Hearing) -> None:
     script = hearing.recogniser = Script(eager="はい", final="はい")
     async with listening(hearing) as ear:

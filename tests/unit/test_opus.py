@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kaiwa.adapters import opus
-from kaiwa.domain.audio import Speech
+from kaiwa.domain.audio import Speech, wav
 from kaiwa.errors import BrokenAudio
 
 
@@ -69,6 +69,6 @@ def test_a_cut_clip_keeps_its_beginning() -> None:
 
 def test_wav_keeps_every_sample() -> None:
     speech = sweep(12_345, 24_000)
-    with wave.open(io.BytesIO(opus.wav(speech))) as file:
+    with wave.open(io.BytesIO(wav(speech))) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 24_000)
         assert file.readframes(20_000) == speech.pcm.tobytes()

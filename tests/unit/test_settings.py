@@ -72,6 +72,11 @@ def test_allowed_hosts_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -
     assert read_settings().allowed_hosts == ("kaiwa.lan", "talk.example")
 
 
+def test_voice_names_keep_their_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAIWA_SPEECH_VOICES", "alloy, af_Heart")
+    assert read_settings().speech_voices == ("alloy", "af_Heart")
+
+
 def test_a_wrong_value_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAIWA_PORT", "70000")
     monkeypatch.setenv("KAIWA_REGISTRATION", "perhaps")

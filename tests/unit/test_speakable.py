@@ -12,22 +12,46 @@ from kaiwa.policy.speakable import speakable
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        ("1,200円です。", "1200円です。"),
-        ("１，２００円", "1200円"),
-        ("¥1,200", "1200円"),
+        # what OpenJTalk reads right stays as it is
+        ("1,200円です。", "1,200円です。"),
+        ("2人分と3本、1階、20歳、3.14、10%", "2人分と3本、1階、20歳、3.14、10%"),
+        ("身長170cm、体重60kg、60km/h", "身長170cm、体重60kg、60km/h"),
+        ("2026年11月23日", "2026年11月23日"),
+        ("電話は090-1234-5678です。", "電話は090-1234-5678です。"),
+        ("GPT-4はAPIです。", "GPT-4はAPIです。"),
+        ("１，２００円", "1,200円"),
+        ("湿度は60％", "湿度は60%"),
+        # signs
+        ("¥1,200", "1,200円"),
         ("$5です", "5ドルです"),
+        ("$2.50か€3か£4万", "2.50ドルか3ユーロか4万ポンド"),
         ("25.5℃です。", "25.5度です。"),
-        ("湿度は60％、風は3m。", "湿度は60パーセント、風は3メートル。"),
+        ("-5度、−5℃、約-3度", "マイナス5度、マイナス5度、約マイナス3度"),
+        ("16GBと2L", "16ギガバイトと2リットル"),
+        ("No.1のR&D", "ナンバー1のRアンドD"),
+        ("5+3=8、3×4、10÷2", "5たす3は8、3かける4、10わる2"),
+        # times, dates, fractions
         ("10:05に来ます", "10時5分に来ます"),
         ("10時05分、9:00", "10時5分、9時"),
+        ("11/23です。9/4（金）も。", "11月23日です。9月4日（金）も。"),
+        ("2026/11/03、2026-01-05", "2026年11月3日、2026年1月5日"),
+        ("1/2と3/4", "2分の1と4分の3"),
+        ("3/31(火)、24/7", "3月31日(火)、24/7"),
+        # ranges
         ("3〜5人", "3から5人"),
-        ("身長170cm、体重60kg", "身長170センチ、体重60キロ"),
+        ("3人～5人、約20〜30%", "3人から5人、約20から30%"),
+        ("10:30〜12:00、午後3時〜5時", "10時30分から12時、午後3時から5時"),
+        ("10-20分、3-1で勝った", "10から20分、3-1で勝った"),
+        # addresses
+        ("詳しくは https://www.example.com/a?b=1 を。", "詳しくは exampleドットcom を。"),
+        ("info@example.co.jp へ", "infoアットマークexampleドットcoドットjp へ"),
+        # other
         ("ｶﾞｷﾞｸﾞ", "ガギグ"),
         ("本当！？", "本当！？"),
-        ("詳しくは https://www.example.com/a?b=1 を。", "詳しくは exampleドットcom を。"),
         ("**重要**な`コード`です", "重要なコードです"),
-        ("いいですね😊✨。", "いいですね。"),
+        ("いいですね😊✨👨‍👩‍👧🇯🇵。", "いいですね。"),
         ("## 見出し", "見出し"),
+        ("#1です", "#1です"),
         ("1. りんご", "1、りんご"),
         ("・みかん", "・みかん"),
     ],
@@ -39,9 +63,15 @@ def test_japanese(written: str, spoken: str) -> None:
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        ("It is 25.5℃ now.", "It is 25.5 degrees now."),
-        ("1,200 people, 60%", "1200 people, 60 percent"),
-        ("$5 & more", "5 dollars and more"),
+        # what hibari reads right stays as it is
+        ("It is 25.5°C now, or -5.", "It is 25.5°C now, or -5."),
+        ("1,200 people, 60%, $5.50 & more", "1,200 people, 60%, $5.50 & more"),
+        ("The 3rd at 10:05 with Dr. Lee.", "The 3rd at 10:05 with Dr. Lee."),
+        ("On 11/23 or 2026-11-23, 10-20 minutes", "On 11/23 or 2026-11-23, 10-20 minutes"),
+        # what it does not
+        ("~50 of them", "about 50 of them"),
+        ("Fruit, e.g. apples, i.e., food.", "Fruit, for example, apples, that is, food."),
+        ("No. 1, 24/7", "number 1, 24 7"),
         ("See [the docs](https://example.com/x) now.", "See the docs now."),
         ("See https://example.com/x.", "See example dot com."),
         ("* a *bold* _claim_", "a bold claim"),

@@ -1,4 +1,4 @@
-"""Clips as files: Ogg Opus to keep them, WAV to serve them.
+"""Clips as files: Ogg Opus to keep them.
 
 Opus works at 48 kHz in frames of 20 ms and begins 6.5 ms late; the Ogg page positions say how much
 of that is sound, so that a clip comes back at its own rate with its own number of samples.
@@ -7,7 +7,6 @@ of that is sound, so that a clip comes back at its own rate with its own number 
 from __future__ import annotations
 
 import io
-import wave
 
 import av
 import numpy as np
@@ -20,7 +19,7 @@ from kaiwa.errors import BrokenAudio
 
 BIT_RATE = 32_000  # mono speech is hardly told from the original
 _OPUS_RATE = 48_000
-_OPUS_RATES = frozenset((8_000, 12_000, 16_000, 24_000, 48_000))
+RATES = frozenset((8_000, 12_000, 16_000, 24_000, 48_000))
 _SHUT = {"protocol_whitelist": ""}
 _HEAD = b"OpusHead"
 _RATE_AT = 12  # the input's rate, in OpusHead (RFC 7845, section 5.1)
@@ -31,7 +30,7 @@ def encode(speech: Speech) -> bytes:
     where there is no sound at all."""
     if not len(speech.pcm):
         raise ValueError("there is no sound to encode")
-    if speech.rate not in _OPUS_RATES:
+    if speech.rate not in RATES:
         raise ValueError(f"Opus does not take {speech.rate} Hz")
     file = io.BytesIO()
     with av.open(file, mode="w", format="ogg") as container:
@@ -51,7 +50,7 @@ def decode(ogg: bytes) -> Speech:
     if head < 0 or len(ogg) < head + _RATE_AT + 4:
         raise BrokenAudio("The clip is not Ogg Opus.")
     rate = int.from_bytes(ogg[head + _RATE_AT : head + _RATE_AT + 4], "little")
-    if rate not in _OPUS_RATES:
+    if rate not in RATES:
         raise BrokenAudio(f"The clip says that it was made of sound at {rate} Hz.")
     resampler = AudioResampler("s16", "mono", rate)
     parts: list[Samples] = []
@@ -67,17 +66,6 @@ def decode(ogg: bytes) -> Speech:
         raise BrokenAudio("The clip is not Ogg Opus.") from None
     pcm = np.concatenate(parts) if parts else np.zeros(0, np.int16)
     return Speech(pcm[: decoded * rate // _OPUS_RATE], rate)
-
-
-def wav(speech: Speech) -> bytes:
-    """A WAV file: 16-bit, mono, at the speech's rate."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(speech.rate)
-        out.writeframes(speech.pcm.astype("<i2").tobytes())
-    return file.getvalue()
 
 
 def _samples(frame: AudioFrame) -> Samples:

@@ -10,7 +10,7 @@ from hibari.voices import VOICES, voice_path
 from kaiwa.adapters.voice_synthesis import Abort
 from kaiwa.domain.audio import Samples, Speech
 from kaiwa.policy.trim import join_sentences
-from kaiwa.ports.tts import Voice
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 if TYPE_CHECKING:
     from hibari import Hibari
@@ -24,16 +24,19 @@ _FIRST = "heart"  # the one in the wheel
 class HibariVoices:
     """`ports.tts.VoiceEngine`; the process is its owner's to close."""
 
+    name = _ENGINE
+    prepares = True
+
     def __init__(self, process: VoiceProcess) -> None:
         self._process = process
         self.voices = tuple(
-            Voice(f"{_ENGINE}:{name}", f"hibari {name.capitalize()}", "en", _ENGINE)
+            Voice(f"{_ENGINE}:{name}", f"hibari {name.capitalize()}", "en", _ENGINE, "Apache-2.0")
             for name in sorted(VOICES, key=lambda name: (name != _FIRST, name))
             if _is_here(name)
         )
 
-    async def speak(self, text: str, voice: Voice) -> Speech:
-        return await self._process.speak(_ENGINE, voice.id.removeprefix(f"{_ENGINE}:"), text)
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
+        return await self._process.speak(voice, text, prosody)
 
     async def ready(self) -> None:
         await self._process.load(_ENGINE)
@@ -58,10 +61,10 @@ class HibariSynthesiser:
         self._loaded: dict[str, Hibari] = {}
         self._voice(_FIRST)("Yes.")  # its lexicon loads on first use
 
-    def speak(self, voice: str, text: str, abort: Abort) -> Speech:
+    def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         del abort
         hibari = self._voice(voice)
-        sentences = (_pcm(sentence) for sentence in hibari.stream(text))
+        sentences = (_pcm(sentence) for sentence in hibari.stream(text, prosody.speed))
         return Speech(join_sentences(sentences, hibari.sample_rate), hibari.sample_rate)
 
     def _voice(self, name: str) -> Hibari:

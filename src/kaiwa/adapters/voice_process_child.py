@@ -12,11 +12,12 @@ import queue
 import sys
 import threading
 from importlib import import_module
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kaiwa.adapters import child_frames, sandbox
 from kaiwa.adapters.voice_frames import ABORT, ABORTED, ANSWER, FAILED, SOUND, SPEAK
 from kaiwa.adapters.voice_synthesis import Abort, Aborted, Synthesiser, has_words
+from kaiwa.ports.tts import Prosody
 
 _SYNTHESISERS = {
     "kokoro": ("kaiwa.adapters.tts_kokoro", "KokoroSynthesiser"),
@@ -30,7 +31,7 @@ class _Requests:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._waiting: queue.SimpleQueue[tuple[bytes, dict[str, str], Abort]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[bytes, dict[str, Any], Abort]] = queue.SimpleQueue()
         self._aborts: dict[int, Abort] = {}
 
     def read(self) -> None:
@@ -48,7 +49,7 @@ class _Requests:
             self._waiting.put((kind, content, self._aborts[number]))
         os._exit(0)
 
-    def next(self) -> tuple[bytes, dict[str, str], Abort]:
+    def next(self) -> tuple[bytes, dict[str, Any], Abort]:
         return self._waiting.get()
 
 
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 def _answer(
-    loaded: dict[str, Synthesiser], kind: bytes, request: dict[str, str], abort: Abort
+    loaded: dict[str, Synthesiser], kind: bytes, request: dict[str, Any], abort: Abort
 ) -> tuple[bytes, bytes]:
     """Serve one request: (kind, payload) of the answer."""
     engine = request["engine"]
@@ -77,7 +78,8 @@ def _answer(
             loaded[engine] = getattr(import_module(module), name)()
         if kind != SPEAK or not has_words(request["text"]):
             return ANSWER, SOUND.pack(24_000)
-        speech = loaded[engine].speak(request["voice"], request["text"], abort)
+        prosody = Prosody(request["speed"], request["pitch"])
+        speech = loaded[engine].speak(request["voice"], request["text"], prosody, abort)
     except Aborted:
         return ABORTED, b""
     except (ImportError, LookupError, OSError, RuntimeError, ValueError) as failure:

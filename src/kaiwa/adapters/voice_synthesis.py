@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kaiwa.domain.audio import Speech
+from kaiwa.ports.tts import Prosody
 
 
 class Aborted(Exception):
@@ -38,7 +39,7 @@ class Abort:
 class Synthesiser(Protocol):
     """An engine inside the child; made on first use, which loads its model."""
 
-    def speak(self, voice: str, text: str, abort: Abort) -> Speech:
+    def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         """Raises Aborted; RuntimeError, ValueError, LookupError or OSError when it cannot."""
 
 

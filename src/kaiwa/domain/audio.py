@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from dataclasses import dataclass
 from enum import Enum
 
@@ -86,3 +88,14 @@ class Speech:
     @property
     def duration_ms(self) -> int:
         return len(self.pcm) * 1000 // self.rate
+
+
+def wav(speech: Speech) -> bytes:
+    """A WAV file: 16-bit, mono, at the speech's rate."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(speech.rate)
+        out.writeframes(speech.pcm.astype("<i2").tobytes())
+    return file.getvalue()

@@ -52,6 +52,8 @@ class TalkSettings(BaseModel):
     voice: str = Field(
         "auto", max_length=80, description="an id from GET /voices, auto, browser, or none"
     )
+    voice_speed: float = Field(1.0, ge=0.5, le=2.0, description="times the voice's own speed")
+    voice_pitch: float = Field(0.0, ge=-12, le=12, description="semitones above the voice's own")
     mode: Mode = Mode.BUTTON
     retention_days: int = Field(
         0, ge=0, le=36_500, description="what is older is erased; 0: everything is kept"
@@ -69,6 +71,8 @@ class TalkChanges(BaseModel):
     instructions: str | None = None
     llm_model: str | None = None
     voice: str | None = None
+    voice_speed: float | None = None
+    voice_pitch: float | None = None
     mode: Mode | None = None
     retention_days: int | None = None
 

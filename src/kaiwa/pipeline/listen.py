@@ -51,6 +51,8 @@ class Ears:
     recogniser: Recogniser
     vad: VoiceActivityFactory
     on_utterance: Callable[[Talk, UtteranceFinal], Awaitable[None]]
+    on_voice: Callable[[], None] = lambda: None
+    """Called while somebody speaks."""
 
 
 class Listening(Hearing):
@@ -75,6 +77,7 @@ class Listening(Hearing):
             yield listening
 
     async def on_speech(self, *, started: bool) -> None:
+        self._ears.on_voice()
         kind = SpeechStarted if started else SpeechEnded
         await self._tell(kind(participant=self._user.id, capture=self._capture.id))
 
@@ -90,6 +93,7 @@ class Listening(Hearing):
         return None if self._talk.language == "auto" else self._talk.language
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
+        self._ears.on_voice()
         await self._tell(
             UtterancePartial(
                 utterance_id=self._next_id,

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, Self
 
 import structlog
 
+from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import (
     ReplyClause,
     ReplyCut,
@@ -30,14 +31,13 @@ from kaiwa.domain.events import (
 from kaiwa.domain.ids import ClipId, EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
-from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver, VoiceDown
+from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
 from kaiwa.pipeline.history import Histories
 from kaiwa.pipeline.tasks import contained, one_error, patiently
-from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
 from kaiwa.policy.heard import heard_text, joined
 from kaiwa.policy.prompt import chat_prompt
-from kaiwa.policy.speakable import speakable
 from kaiwa.policy.turn_taking import wants_reply
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
@@ -253,10 +253,10 @@ class Responder:
     async def _make(self, reply: _Reply) -> None:
         clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
         try:
-            with one_error():
+            with one_error(), self._voices.speaking(reply.talk) as speaker:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._write(reply, clauses))
-                    tasks.create_task(self._speak(reply, clauses))
+                    tasks.create_task(self._speak(reply, clauses, speaker))
         except KaiwaError as error:
             reply.error = error
         except Exception:
@@ -293,22 +293,21 @@ class Responder:
             except DatabaseDown:
                 log.info("ephemeral_event_dropped", talk=reply.talk.id, type=delta.type)
 
-    async def _speak(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
+    async def _speak(
+        self, reply: _Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
+    ) -> None:
         """Clause by clause: sound first, then the event that tells of it."""
         index = 0
-        silent = False
         while (clause := await clauses.get()) is not None:
-            clip, duration_ms = None, 0
-            if not silent:
-                try:
-                    clip, duration_ms = await self._clip(reply, clause)
-                except VoiceDown as error:
-                    silent = True
-                    notice = ReplyNotice(
-                        reply_id=reply.reply_id, code=error.code, message=error.message
-                    )
-                    with contextlib.suppress(DatabaseDown):
-                        await self._log.tell(reply.talk.id, notice)
+            clip, duration_ms = await self._clip(
+                reply, await speaker.speak(clause.text, reply.text)
+            )
+            for trouble in speaker.take_notices():
+                notice = ReplyNotice(
+                    reply_id=reply.reply_id, code=trouble.code, message=trouble.message
+                )
+                with contextlib.suppress(DatabaseDown):
+                    await self._log.tell(reply.talk.id, notice)
             event = ReplyClause(
                 reply_id=reply.reply_id,
                 index=index,
@@ -322,20 +321,17 @@ class Responder:
             reply.mark("first_clip")
             index += 1
 
-    async def _clip(self, reply: _Reply, clause: Clause) -> tuple[str | None, int]:
-        """A clause's clip and its length; no clip where the listener's own voice speaks."""
-        spoken = self._voices.choose(reply.talk.voice, reply.talk.language, reply.text)
+    async def _clip(
+        self, reply: _Reply, spoken: tuple[str, Speech] | None
+    ) -> tuple[str | None, int]:
+        """A clause's stored clip and its length; no clip where the listener's own voice speaks."""
         if spoken is None:
             return None, 0
-        engine, voice = spoken
-        text = speakable(clause.text, voice.language)
-        speech = await engine.speak(text, voice) if text else None
-        if speech is None or not len(speech.pcm):
-            return None, 0  # nothing that can be said, such as code
+        voice, speech = spoken
         clips: list[ClipId] = []
 
         async def put() -> None:
-            clips.append(await self._clips.put(reply.talk.id, voice.id, speech))
+            clips.append(await self._clips.put(reply.talk.id, voice, speech))
 
         await patiently(put, PATIENCE_S)
         return clips[0], speech.duration_ms

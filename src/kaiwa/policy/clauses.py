@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 # Lengths are counted in units: a Japanese character is one, a letter of an alphabet half of one.
-FIRST_PHRASE = 4  # 「そうですね、」 is worth speaking alone, 「はい、」 is not
+FIRST_PHRASE = 2.5  # 「はい、」 and "Sure," are worth speaking alone, 「え、」 is not
+FIRST_TOPIC = 5  # 「日本の首都は」, where speakers pause though nothing is written
+SECOND_PHRASE = 8  # it has to be made while a short first clause plays
 FIRST_SENTENCE = 2  # 「はい。」
 LATER_PHRASE = 20  # about three seconds of speech: enough to make the next clause meanwhile
 LATER_SENTENCE = 4  # a shorter sentence joins the next one
 LONGEST = 120  # a clause that finds no end (an unclosed bracket, no full stops) is cut from here on
+
+_PHRASES = (FIRST_PHRASE, SECOND_PHRASE, LATER_PHRASE)
+_SENTENCES = (FIRST_SENTENCE, LATER_SENTENCE)
 
 _FENCE = 3  # backticks that open a block of code
 _WIDE_FROM = 0x2E80  # CJK radicals: from here on one character is about one syllable
@@ -44,6 +49,7 @@ _ABBREVIATIONS = frozenset(
     }
 )
 _LAST_WORD = re.compile(r"[A-Za-z.]*[A-Za-z]\Z")
+_BEGINS_A_WORD = re.compile(r"[一-鿿ァ-ヺA-Za-z0-9]")
 _LIST_NUMBER = re.compile(r"[\s#*>-]*\d+\Z")
 
 
@@ -59,6 +65,7 @@ class Clause:
 class _Break(Enum):
     """What may end a clause."""
 
+    TOPIC = auto()
     PHRASE = auto()
     SENTENCE = auto()
 
@@ -74,7 +81,7 @@ class ClauseSplitter:
     def __init__(self) -> None:
         self._text = ""  # since the last cut
         self._start = 0  # where that is in the reply
-        self._first = True
+        self._cuts = 0
         self._pending: _Break | None = None  # the next character decides whether to cut before it
         self._units = 0.0
         self._says = False  # there is something to say since the last cut
@@ -143,9 +150,10 @@ class ClauseSplitter:
         return bool(self._code or self._ticks or (self._open and self._units < LONGEST))
 
     def _is_long_enough(self, found: _Break) -> bool:
-        if found is _Break.SENTENCE:
-            return self._units >= (FIRST_SENTENCE if self._first else LATER_SENTENCE)
-        return self._units >= (FIRST_PHRASE if self._first else LATER_PHRASE)
+        if found is _Break.TOPIC:
+            return self._cuts == 0 and self._units >= FIRST_TOPIC
+        lengths = _SENTENCES if found is _Break.SENTENCE else _PHRASES
+        return self._units >= lengths[min(self._cuts, len(lengths) - 1)]
 
     def _break_after(self, char: str) -> tuple[_Break | None, bool]:
         """What this character may end, and whether that is sure without seeing the next one."""
@@ -158,6 +166,8 @@ class ClauseSplitter:
             return _Break.PHRASE, before not in _NUMERALS
         if char in _PAUSES:
             return _Break.PHRASE, False
+        if char == "は" and before != "た":  # または
+            return _Break.TOPIC, False
         if char in '"”)' and before in ".!?":
             return _Break.SENTENCE, False
         if self._units >= LONGEST and (char.isspace() or ord(char) >= _WIDE_FROM):
@@ -167,6 +177,8 @@ class ClauseSplitter:
     def _confirms(self, pending: _Break, char: str) -> bool:
         """Whether the clause ends before this character."""
         last = self._text[-1]
+        if pending is _Break.TOPIC:
+            return _BEGINS_A_WORD.match(char) is not None
         if char in _RUNS and last in _RUNS:
             return False
         if last in "、､，．":
@@ -197,5 +209,6 @@ class ClauseSplitter:
         start = self._start + len(self._text) - len(self._text.lstrip())
         self._start += len(self._text)
         self._text = ""
-        self._units, self._says, self._first = 0.0, False, False
+        self._units, self._says = 0.0, False
+        self._cuts += 1
         return Clause(text, start, start + len(text))

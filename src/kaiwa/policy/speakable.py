@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from urllib.parse import urlsplit
 
 Pass = Callable[[str, str], str]
-Rule = tuple[re.Pattern[str], str]
+Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 
 def speakable(text: str, language: str) -> str:
@@ -32,7 +32,7 @@ _MARKDOWN: Sequence[Rule] = (
     (re.compile(r"<(https?://[^>\s]+)>"), r"\1"),
     (re.compile(r"</?[A-Za-z][^<>\n]*>"), " "),
     (re.compile(r"^\s{0,3}(?:[-*_]\s*){3,}$", re.MULTILINE), ""),
-    (re.compile(r"^\s{0,3}(?:#{1,6}|>+)\s*", re.MULTILINE), ""),
+    (re.compile(r"^\s{0,3}(?:#{1,6}\s+|>+\s*)", re.MULTILINE), ""),
     (re.compile(r"^\s*[-*+•・]\s+", re.MULTILINE), ""),
     (re.compile(r"\*\*|~~|`|(?<!\w)__?(?=\S)|(?<=\S)__?(?!\w)"), ""),
     (re.compile(r"(?<!\d)\*|\*(?!\d)"), ""),  # 3*4 stays
@@ -97,65 +97,68 @@ def _is_punctuation(char: str) -> bool:
     return unicodedata.category(char)[0] == "P" and char not in "％．，＆＃＠／"
 
 
-# --- numbers and units -------------------------------------------------------------------------
+# --- numbers -----------------------------------------------------------------------------------
 
-_GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
-
-
-def numbers_joined(text: str, language: str) -> str:
-    """1,200 is one number; a list such as 1,2,3 is not."""
-    return _GROUPED.sub(lambda match: match[0].replace(",", ""), text)
+_COUNTED = "年月日時分秒人名本個回円度階歳枚杯匹冊台件点%"
+_MONTHS, _DAYS = 12, 31
+_LARGEST_DENOMINATOR = 9  # 3/4 is three quarters, 11/23 is a day in November
 
 
-def _after_number(unit: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<=\d)\s*{unit}(?![A-Za-z])")
+def _day_or_fraction(match: re.Match[str]) -> str:
+    left, right, weekday = int(match[1]), int(match[2]), match[3] or ""
+    if left < right <= _LARGEST_DENOMINATOR and not weekday:
+        return f"{right}分の{left}"
+    if 1 <= left <= _MONTHS and 1 <= right <= _DAYS:
+        return f"{left}月{right}日{weekday}"
+    return match[0]
 
 
-_UNITS: Mapping[str, Sequence[Rule]] = {
-    "ja": (
-        (re.compile(r"(?<!\d)([01]?\d|2[0-4]):([0-5]\d)(?![\d:])"), r"\1時\2分"),
-        (re.compile(r"(?<!\d)0(?=\d(?:時|分|秒|月|日))"), ""),
-        (re.compile(r"時0分"), "時"),
-        (re.compile(r"\$\s*(\d+(?:\.\d+)?)"), r"\1ドル"),
-        (re.compile(r"€\s*(\d+(?:\.\d+)?)"), r"\1ユーロ"),
-        (re.compile(r"[¥\\]\s*(\d+)円?"), r"\1円"),
-        (re.compile(r"(?<=\d)\s*[〜~]\s*(?=\d)"), "から"),
-        (_after_number("°[Cc]?"), "度"),
-        (_after_number("%"), "パーセント"),
-        (_after_number("km/h"), "キロ"),
-        (_after_number("km"), "キロメートル"),
-        (_after_number("cm"), "センチ"),
-        (_after_number("mm"), "ミリ"),
-        (_after_number("m"), "メートル"),
-        (_after_number("kg"), "キロ"),
-        (_after_number("g"), "グラム"),
-        (_after_number("ml|(?<=\\d)\\s*mL"), "ミリリットル"),
-        (_after_number("GB"), "ギガバイト"),
-        (_after_number("MB"), "メガバイト"),
-    ),
-    "en": (
-        (re.compile(r"\$\s*(\d+(?:\.\d+)?)"), r"\1 dollars"),
-        (re.compile(r"€\s*(\d+(?:\.\d+)?)"), r"\1 euros"),
-        (re.compile(r"¥\s*(\d+)"), r"\1 yen"),
-        (re.compile(r"(?<=\d)\s*[–~]\s*(?=\d)"), " to "),
-        (_after_number("°[Cc]?"), " degrees"),
-        (_after_number("°F"), " degrees Fahrenheit"),
-        (_after_number("%"), " percent"),
-        (_after_number("km/h"), " kilometers per hour"),
-        (_after_number("km"), " kilometers"),
-        (_after_number("cm"), " centimeters"),
-        (_after_number("mm"), " millimeters"),
-        (_after_number("kg"), " kilograms"),
-        (_after_number("GB"), " gigabytes"),
-        (_after_number("MB"), " megabytes"),
-        (re.compile(r"\s*&\s*"), " and "),
-    ),
-}
+def _range(match: re.Match[str]) -> str:
+    rising = int(match[1]) < int(match[2])
+    return f"{match[1]}から{match[2]}" if rising else match[0]  # 3-1 is a score
 
 
-def units_as_words(text: str, language: str) -> str:
-    """Signs and units after numbers, as they are said; languages without a table keep them."""
-    return _apply(_UNITS.get(language, ()), text)
+_JAPANESE: Sequence[Rule] = (
+    (re.compile(r"(?<!\d)([12]\d{3})[-/](\d\d?)[-/](\d\d?)(?![\d/-])"), r"\1年\2月\3日"),
+    (re.compile(r"(?<![\d/.])(\d\d?)/(\d\d?)(?![\d/])(\([月火水木金土日]\))?"), _day_or_fraction),
+    (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])"), r"\1時\2分"),
+    (re.compile(r"(?<!\d)0(?=\d[時分秒月日])"), ""),
+    (re.compile(r"時0分"), "時"),
+    (re.compile(r"\$\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ドル"),
+    (re.compile(r"€\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ユーロ"),
+    (re.compile(r"£\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ポンド"),
+    (re.compile(r"[¥\\]\s*(\d[\d,.]*\d|\d)([万億]?)円?"), r"\1\2円"),
+    (re.compile(rf"(?<=[\d{_COUNTED}])\s*[〜~–]\s*(?=(?:午[前後])?\d)"), "から"),
+    (re.compile(rf"(?<![\d-])([1-9]\d*)\s*-\s*(\d+)(?=[{_COUNTED}])"), _range),
+    (re.compile(r"(?<![A-Za-z\d)])[-−](?=\d)"), "マイナス"),
+    (re.compile(r"(?<=\d)\s*\+\s*(?=\d)"), "たす"),
+    (re.compile(r"(?<=\d)\s*[×x*]\s*(?=\d)"), "かける"),
+    (re.compile(r"(?<=\d)\s*÷\s*(?=\d)"), "わる"),
+    (re.compile(r"(?<=\d)\s*=\s*(?=[\dマ])"), "は"),
+    (re.compile(r"°[CF]?"), "度"),
+    (re.compile(r"(?<=\d)\s*GB(?![A-Za-z])"), "ギガバイト"),
+    (re.compile(r"(?<=\d)\s*L(?![A-Za-z])"), "リットル"),
+    (re.compile(r"\bNo\.\s*(?=\d)"), "ナンバー"),
+    (re.compile(r"(?<=\w)\s*&\s*(?=\w)"), "アンド"),
+    (re.compile(r"(?<=\w)@(?=\w)"), "アットマーク"),
+    (re.compile(r"(?<=[A-Za-z])\.(?=[A-Za-z]{2})"), "ドット"),
+)
+_ENGLISH: Sequence[Rule] = (
+    (re.compile(r"(?<!\w)~\s*(?=[$€£]?\d)"), "about "),
+    (re.compile(r"\be\.g\.,?"), "for example,"),
+    (re.compile(r"\bi\.e\.,?"), "that is,"),
+    (re.compile(r"\bNo\.\s*(?=\d)"), "number "),
+    (re.compile(r"\b24/7\b"), "24 7"),
+)
+_RULES = {"ja": _JAPANESE, "en": _ENGLISH}
+
+
+def signs_as_words(text: str, language: str) -> str:
+    """What the voices of the language do not read right by themselves.
+
+    OpenJTalk reads 1,200円, 2人分 and 5km, and hibari $5.50, 3rd and 11/23: those stay.
+    """
+    return _apply(_RULES.get(language, ()), text)
 
 
 # --- blanks ------------------------------------------------------------------------------------
@@ -183,8 +186,7 @@ PASSES: Sequence[Pass] = (
     urls_as_domains,
     without_emoji,
     plain_width,
-    numbers_joined,
-    units_as_words,
+    signs_as_words,
     tidy,
 )
-"""In order: markdown hides URLs, URLs hide numbers, and units need NFKC (℃ becomes °C)."""
+"""In order: markdown hides URLs, URLs hide numbers, and signs need NFKC (℃ becomes °C)."""

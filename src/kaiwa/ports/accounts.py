@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from kaiwa.domain.ids import InviteId, SessionId, TalkId, UserId
 from kaiwa.domain.talk import Invite, Member, Role, Talk, TalkSettings, User
@@ -99,9 +99,7 @@ class Talks(Protocol):
 
     async def get(self, talk: TalkId, user: UserId) -> Talk: ...
 
-    async def update(
-        self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]
-    ) -> Talk: ...
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk: ...
 
     async def delete(self, talk: TalkId, user: UserId) -> None:
         """What was said and its sound are erased; the seq numbers stay."""

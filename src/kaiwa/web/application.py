@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
 from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
-from kaiwa.web import auth, events, invites, replies, sound, talks
+from kaiwa.web import auth, events, invites, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
@@ -59,7 +59,7 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
     )
     application.state.services = services
-    for module in (auth, talks, invites, sound, events, replies):
+    for module in (auth, talks, invites, sound, events, replies, voices):
         application.include_router(module.router)
     _add_system_routes(application, services)
     application.mount("/static", StaticFiles(directory=STATIC), name="static")

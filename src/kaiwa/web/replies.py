@@ -81,16 +81,6 @@ async def clip(
     )
 
 
-@router.get("/voices")
-async def voices(services: Asking, user: Asker) -> dict[str, Any]:
-    return {
-        "voices": [
-            {"id": v.id, "name": v.name, "language": v.language, "engine": v.engine}
-            for v in services.voices.voices
-        ]
-    }
-
-
 @router.get("/models")
 async def models(services: Asking, user: Asker) -> dict[str, Any]:
     chat: dict[str, Any] = {"kind": services.model.kind, "models": [], "error": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.domain.events import MemberJoined, MemberLeft, TalkDeleted, TalkUpdated
@@ -65,12 +66,13 @@ class MemoryTalks:
             raise NotFound("there is no such talk, or it is not yours")
         return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk:
         before = await self.get(talk, user)
-        changed = {n: str(v) for n, v in changes.items() if str(v) != str(getattr(before, n))}
+        changed = {n: v for n, v in changes.items() if str(v) != str(getattr(before, n))}
         if changed:
             self._talks[talk] = Talk.model_validate(before.model_dump() | changed)
-            await self._log.append(talk, TalkUpdated(by=user, settings=changed))
+            told = {name: str(value) for name, value in changed.items()}
+            await self._log.append(talk, TalkUpdated(by=user, settings=told))
         return await self.get(talk, user)
 
     async def delete(self, talk: TalkId, user: UserId) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from kaiwa.domain.audio import Speech
 from kaiwa.errors import VoiceDown
-from kaiwa.ports.tts import Voice
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 RATE = 24_000
 MS_PER_CHARACTER = 100
@@ -17,18 +17,22 @@ _LEVEL = 8_000
 class ToneVoices:
     """`ports.tts.VoiceEngine`; `down` makes it fail, `spoken` is what it was asked to say."""
 
-    def __init__(self, language: str = "ja") -> None:
-        self.voices = (Voice(f"tone:{language}", "Tone", language, "tone"),)
+    prepares = True
+
+    def __init__(self, language: str = "ja", name: str = "tone") -> None:
+        self.name = name
+        self.voices = (Voice(f"{name}:{language}", "Tone", language, name, "none", pitch=True),)
         self.down = False
         self.spoken: list[str] = []
 
-    async def speak(self, text: str, voice: Voice) -> Speech:
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
         if self.down:
             raise VoiceDown("The tone is down.")
         self.spoken.append(text)
         letters = sum(character.isalnum() for character in text)
-        time = np.arange(letters * RATE * MS_PER_CHARACTER // 1000) / RATE
-        return Speech((np.sin(2 * np.pi * _TONE_HZ * time) * _LEVEL).astype(np.int16), RATE)
+        time = np.arange(int(letters * RATE * MS_PER_CHARACTER / prosody.speed) // 1000) / RATE
+        tone = np.sin(2 * np.pi * _TONE_HZ * 2 ** (prosody.pitch / 12) * time)
+        return Speech((tone * _LEVEL).astype(np.int16), RATE)
 
     async def ready(self) -> None:
         if self.down:

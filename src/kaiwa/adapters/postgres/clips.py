@@ -6,7 +6,7 @@ import asyncio
 
 from kaiwa.adapters import opus
 from kaiwa.adapters.postgres.database import Database, queries
-from kaiwa.domain.audio import Speech
+from kaiwa.domain.audio import Speech, wav
 from kaiwa.domain.ids import ClipId, TalkId, new_id
 from kaiwa.errors import NotFound
 from kaiwa.ports.clip_store import Clip, ClipFormat
@@ -45,4 +45,4 @@ class PostgresClipStore:
 
 
 def _as_wav(data: bytes) -> bytes:
-    return opus.wav(opus.decode(data))
+    return wav(opus.decode(data))

@@ -83,7 +83,7 @@ class PostgresTalks:
         async with self._database.connection() as connection:
             return await _talk_for(connection, talk, user)
 
-    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, str | int]) -> Talk:
+    async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
             before = await _talk_for(connection, talk, user)
