@@ -18,7 +18,7 @@ import structlog
 from kaiwa.domain.audio import Samples, samples_to_ms
 from kaiwa.domain.speech import Hypothesis, Transcript
 from kaiwa.errors import KaiwaError, SetupError
-from kaiwa.pipeline.hearing import Hearing
+from kaiwa.pipeline.hearing import Expected, Hearing
 from kaiwa.pipeline.tasks import contained
 from kaiwa.policy.agreement import behind, join
 from kaiwa.policy.endpointing import SegmentEnded
@@ -53,9 +53,9 @@ class LineWriter(Hearing):
     async def on_speech(self, *, started: bool) -> None:
         """The wire has no word for it."""
 
-    async def on_segment(self) -> str | None:
+    async def on_segment(self) -> Expected:
         self._sent, self._sent_until = "", 0
-        return self._language
+        return Expected(self._language)
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         await self._send(start, self.position, hypothesis.stable[len(self._sent) :])

@@ -15,12 +15,12 @@ from kaiwa.domain.audio import (
     container_by_content,
     samples_to_ms,
 )
-from kaiwa.domain.speech import Hypothesis, Transcript
+from kaiwa.domain.speech import Hypothesis, Transcript, Word
 from kaiwa.errors import UnsupportedMedia
-from kaiwa.pipeline.hearing import Hearing
+from kaiwa.pipeline.hearing import Expected, Hearing
 from kaiwa.pipeline.ingest import Limits, ingest
 from kaiwa.policy.endpointing import SegmentEnded
-from kaiwa.policy.subtitles import Cue, srt, vtt
+from kaiwa.policy.subtitles import Cue, split, srt, vtt
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
 from kaiwa.ports.vad import VoiceActivityFactory
@@ -37,6 +37,8 @@ class Said:
     end_ms: int
     text: str
     language: str
+    confidence: float | None = None
+    words: tuple[Word, ...] = ()
 
 
 class Transcription(Hearing):
@@ -52,15 +54,16 @@ class Transcription(Hearing):
     async def on_speech(self, *, started: bool) -> None:
         """Nobody watches."""
 
-    async def on_segment(self) -> str | None:
-        return self._language
+    async def on_segment(self) -> Expected:
+        return Expected(self._language)
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         """Only the final counts."""
 
     async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
         times = samples_to_ms(start), samples_to_ms(ended.voice_end)
-        self.said.append(Said(*times, said.text, said.language))
+        words = tuple(word.later(times[0]) for word in said.words)
+        self.said.append(Said(*times, said.text, said.language, said.confidence, words))
 
     async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:
         """Nothing to collect."""
@@ -96,7 +99,11 @@ async def transcribe(
 
 def written(said: list[Said], form: str) -> str:
     """The transcript as one of FORMS."""
-    cues = [Cue(each.start_ms, each.end_ms, each.text) for each in said]
+    cues = [
+        cue
+        for each in said
+        for cue in split(Cue(each.start_ms, each.end_ms, each.text), each.words)
+    ]
     match form:
         case "srt":
             return srt(cues)

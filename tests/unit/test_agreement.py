@@ -203,5 +203,5 @@ def test_the_clean_decode_settles_everything_and_takes_nothing_back() -> None:
     agreement.update("今日はいい天", 0)
     agreement.update("今日はいい天気", STEADY)
 
-    assert agreement.settle("昨日はいい天気です。").stable == "今日はいい天気です。"
-    assert agreement.settle("今日はいい天気です。").tentative == ""
+    assert agreement.settled("昨日はいい天気です。") == "今日はいい天気です。"
+    assert agreement.settled("今日はいい天気です。") == "今日はいい天気です。"

@@ -16,8 +16,10 @@ from kaiwa.domain.events import (
     decode_durable,
 )
 from kaiwa.domain.ids import TalkId
+from kaiwa.domain.speech import Word
 from kaiwa.domain.talk import Role, Talk
 from kaiwa.policy.export import FORMS, export
+from kaiwa.policy.subtitles import LONGEST_MS, Cue, split
 
 BEGIN = datetime(2025, 5, 1, 9, 30, tzinfo=UTC)
 
@@ -111,3 +113,23 @@ def test_there_are_five_forms_and_no_other() -> None:
         export(talk(), [], "pdf")
     for form in FORMS:
         assert isinstance(export(talk(), [], form)[1], str)
+
+
+def test_a_long_cue_is_cut_between_words_where_a_sentence_ends() -> None:
+    texts = ["これは", "長い", "文です。", *["次の", "文も", "また"] * 6, "長い。"]
+    words = [Word(text, 400 * n, 400 * n + 400, 0.9) for n, text in enumerate(texts)]
+    whole = "".join(texts)
+
+    cues = split(Cue(0, 400 * len(texts), whole, "Aki"), words)
+
+    assert "".join(cue.text for cue in cues) == whole
+    assert len(cues) > 1
+    assert all(cue.end_ms - cue.start_ms <= LONGEST_MS for cue in cues)
+    assert [cue.start_ms for cue in cues] == sorted(cue.start_ms for cue in cues)
+    assert {cue.name for cue in cues} == {"Aki"}
+
+
+def test_a_short_cue_and_one_without_words_stay_as_they_are() -> None:
+    cue = Cue(0, 900, "はい、そうです。")
+    assert split(cue, [Word("はい、", 0, 300, 0.9), Word("そうです。", 300, 900, 0.9)]) == [cue]
+    assert split(cue, []) == [cue]

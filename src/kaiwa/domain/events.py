@@ -29,7 +29,10 @@ class _Event(BaseModel):
 
 
 class UtteranceFinal(_Event):
-    """One finished stretch of speech (`capture` set) or typed text (`capture` None)."""
+    """One finished stretch of speech (`capture` set) or typed text (`capture` None).
+
+    `words` are (text, start, end) in milliseconds from `started_ms`; joined they are `text`.
+    """
 
     type: Literal["utterance.final"] = "utterance.final"
     utterance_id: str
@@ -40,6 +43,8 @@ class UtteranceFinal(_Event):
     started_ms: int
     ended_ms: int
     capture: str | None = None
+    confidence: float | None = None
+    words: tuple[tuple[str, int, int], ...] = ()
 
 
 class UtteranceEdited(_Event):

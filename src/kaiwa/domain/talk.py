@@ -46,6 +46,9 @@ class TalkSettings(BaseModel):
 
     title: str = Field("", max_length=200)
     language: str = Field("auto", pattern=r"^(auto|[a-z]{2,3})$", description="ISO 639-1 or auto")
+    vocabulary: str = Field(
+        "", max_length=600, description="names and terms that may be said, in any form"
+    )
     agent_name: str = Field("AI", min_length=1, max_length=60)
     instructions: str = Field("", max_length=8_000)
     llm_model: str = Field("", max_length=200, description="empty: the server's default")
@@ -67,6 +70,7 @@ class TalkChanges(BaseModel):
 
     title: str | None = None
     language: str | None = None
+    vocabulary: str | None = None
     agent_name: str | None = None
     instructions: str | None = None
     llm_model: str | None = None

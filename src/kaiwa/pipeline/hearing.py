@@ -40,6 +40,14 @@ SEGMENTS_WAITING: Final = 2
 BLOCK: Final = ms_to_samples(1_000)  # 6 ms of voice activity at a time
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`language` is ISO 639-1, None to detect it; `vocabulary` names and terms that may be said."""
+
+    language: str | None
+    vocabulary: str = ""
+
+
 @dataclass(slots=True)
 class _Segment:
     """A stretch of speech on its way from `hear` to the worker."""
@@ -135,8 +143,8 @@ class Hearing(ABC):
         """Somebody began to speak, or ended; told at once, before there is any text."""
 
     @abstractmethod
-    async def on_segment(self) -> str | None:
-        """A segment is about to be recognised: in which language (ISO 639-1; None: detect)?"""
+    async def on_segment(self) -> Expected:
+        """A segment is about to be recognised: what may be expected of it?"""
 
     @abstractmethod
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
@@ -198,8 +206,10 @@ class Hearing(ABC):
 
     async def _recognise_segment(self, segment: _Segment) -> None:
         agreement = Agreement()
-        language = await self.on_segment()
-        async with self._recogniser.segment(language=language) as session:
+        expected = await self.on_segment()
+        async with self._recogniser.segment(
+            language=expected.language, prompt=expected.vocabulary
+        ) as session:
             said = await self._follow_segment(segment, session, agreement)
         ended = segment.ended
         if said is None or ended is None:
@@ -207,7 +217,7 @@ class Hearing(ABC):
         text = storable(said.text)
         if text:
             # What was shown as stable stays as it was shown.
-            settled = agreement.settle(text).stable
+            settled = agreement.settled(text)
             words = timed(settled, said.words)
             await self.on_text(segment.start, ended, replace(said, text=settled, words=words))
         else:

@@ -28,7 +28,7 @@ from kaiwa.domain.ids import EventId, UtteranceId, utterance_id
 from kaiwa.domain.speech import Hypothesis, Transcript
 from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
-from kaiwa.pipeline.hearing import Hearing
+from kaiwa.pipeline.hearing import Expected, Hearing
 from kaiwa.pipeline.tasks import patiently
 from kaiwa.policy.endpointing import SegmentEnded
 from kaiwa.ports.accounts import Talks
@@ -81,7 +81,7 @@ class Listening(Hearing):
         kind = SpeechStarted if started else SpeechEnded
         await self._tell(kind(participant=self._user.id, capture=self._capture.id))
 
-    async def on_segment(self) -> str | None:
+    async def on_segment(self) -> Expected:
         """Raises NotFound and Forbidden for somebody who may not speak here any more."""
         try:
             talk = await self._ears.talks.get(self._talk.id, self._user.id)
@@ -90,7 +90,8 @@ class Listening(Hearing):
             self._talk = talk
         except DatabaseDown:
             pass  # then it is as it was
-        return None if self._talk.language == "auto" else self._talk.language
+        language = None if self._talk.language == "auto" else self._talk.language
+        return Expected(language, self._talk.vocabulary)
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         self._ears.on_voice()
@@ -117,6 +118,8 @@ class Listening(Hearing):
             started_ms=self._talk_ms(start),
             ended_ms=self._talk_ms(ended.voice_end),
             capture=self._capture.id,
+            confidence=None if said.confidence is None else round(said.confidence, 2),
+            words=tuple((word.text, word.start_ms, word.end_ms) for word in said.words),
         )
         advance = Advance(self._capture, ended.end, self._capture.utterances + 1)
 

@@ -145,7 +145,11 @@ class Agreement:
             self._key += key
             self._tails = deque((at, _folded(_behind(key, each))) for at, each in self._tails)
             tail = self._tails[-1][1]
-        return self._show(tail)
+        tentative = join(self._stable, tail.text)[len(self._stable) :]
+        shown = self._hypothesis
+        if (shown.stable, shown.tentative) != (self._stable, tentative):
+            self._hypothesis = Hypothesis(self._stable, tentative, shown.revision + 1)
+        return self._hypothesis
 
     def _steady(self, tail: _Folded, heard: int) -> int:
         """How much of `tail` every hypothesis of the last STEADY of sound begins with."""
@@ -165,21 +169,10 @@ class Agreement:
             place -= 1
         return place
 
-    def settle(self, text: str) -> Hypothesis:
-        """Take the clean decode of all of it: what it says behind the stable text is stable."""
+    def settled(self, text: str) -> str:
+        """What the clean decode of all of it comes to: what it says behind the stable text."""
         heard = _folded(unicodedata.normalize("NFC", text).strip())
-        more = _behind(self._key, heard)
-        self._stable = join(self._stable, more)
-        self._key += fold(more)
-        self._tails.clear()
-        return self._show(_folded(""))
-
-    def _show(self, tail: _Folded) -> Hypothesis:
-        tentative = join(self._stable, tail.text)[len(self._stable) :]
-        shown = self._hypothesis
-        if (shown.stable, shown.tentative) != (self._stable, tentative):
-            self._hypothesis = Hypothesis(self._stable, tentative, shown.revision + 1)
-        return self._hypothesis
+        return join(self._stable, _behind(self._key, heard))
 
 
 def behind(shown: str, text: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kaiwa.domain.events import Recorded, encode_recorded
+from kaiwa.domain.speech import Word
 from kaiwa.domain.talk import Talk
-from kaiwa.policy.subtitles import Cue, srt, vtt
+from kaiwa.policy.subtitles import Cue, split, srt, vtt
 from kaiwa.policy.transcript import lines
 
 _READING_MS_PER_CHARACTER: Final = 80
@@ -56,7 +57,8 @@ def _cues(talk: Talk, events: Sequence[Recorded]) -> list[Cue]:
         end = line.ended_ms
         if end is None or end <= start:
             end = start + max(1_000, len(line.text) * _READING_MS_PER_CHARACTER)
-        cues.append(Cue(start, end, line.text, line.name))
+        words = [Word(text, start + at, start + behind, 1.0) for text, at, behind in line.words]
+        cues += split(Cue(start, end, line.text, line.name), words)
     return sorted(cues, key=lambda cue: cue.start_ms)
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+from unicodedata import east_asian_width
+
+from kaiwa.domain.speech import Word
+
+LONGEST_MS: Final = 7_000
+WIDEST: Final = 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +21,42 @@ class Cue:
     end_ms: int
     text: str
     name: str = ""
+
+
+def split(cue: Cue, words: Sequence[Word]) -> list[Cue]:
+    """The cue in pieces that can be read at once, cut between its words (timed as it is).
+
+    A piece has at most LONGEST_MS and WIDEST columns (two lines on a screen; a Japanese character
+    takes two), and ends with a sentence or a clause where one ends in its second half.
+    """
+    pieces: list[list[Word]] = [[]]
+    for word in words:
+        piece = pieces[-1]
+        if piece and _full(piece, word):
+            cut = _break(piece)
+            pieces[-1:] = [piece[:cut], piece[cut:]]
+        pieces[-1].append(word)
+    if len(pieces) == 1:
+        return [cue]
+    return [
+        Cue(piece[0].start_ms, piece[-1].end_ms, "".join(w.text for w in piece).strip(), cue.name)
+        for piece in pieces
+    ]
+
+
+def _full(piece: Sequence[Word], more: Word) -> bool:
+    text = "".join(word.text for word in piece) + more.text
+    columns = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    return columns > WIDEST or more.end_ms - piece[0].start_ms > LONGEST_MS
+
+
+def _break(piece: Sequence[Word]) -> int:
+    """How many words of a full piece stay in it."""
+    for marks in (tuple(".!?。！？"), tuple(",;:、")):
+        for count in range(len(piece), len(piece) // 2, -1):
+            if piece[count - 1].text.rstrip().endswith(marks):
+                return count
+    return len(piece)
 
 
 def srt(cues: Iterable[Cue]) -> str:

@@ -29,6 +29,7 @@ class Line:
     at: datetime
     started_ms: int | None = None
     ended_ms: int | None = None
+    words: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def is_reply(self) -> bool:
@@ -55,9 +56,12 @@ def lines(events: Iterable[Recorded]) -> list[Line]:
                     at=said.at,
                     started_ms=said.started_ms,
                     ended_ms=said.ended_ms,
+                    words=said.words,
                 )
             case UtteranceEdited() as edit if edit.utterance_id in found:
-                found[edit.utterance_id] = replace(found[edit.utterance_id], text=edit.text)
+                found[edit.utterance_id] = replace(
+                    found[edit.utterance_id], text=edit.text, words=()
+                )
             case ReplyStarted() as started:
                 found[started.reply_id] = Line(
                     id=started.reply_id,

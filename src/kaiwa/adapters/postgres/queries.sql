@@ -175,12 +175,12 @@ WITH taken AS (
 SELECT users.id, users.name FROM taken JOIN users ON users.id = taken.user_id
 WHERE taken.digest = :digest AND taken.expires_at >= now();
 
--- name: insert_talk(id, title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, user, key)$
+-- name: insert_talk(id, title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, user, key)$
 INSERT INTO talks
-    (id, title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch,
+    (id, title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch,
      mode, retention_days, created_by, idempotency_key)
 VALUES
-    (:id, :title, :language, :agent_name, :instructions, :llm_model, :voice, :voice_speed,
+    (:id, :title, :language, :vocabulary, :agent_name, :instructions, :llm_model, :voice, :voice_speed,
      :voice_pitch, :mode, :retention_days, :user, :key)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING
 RETURNING id;
@@ -197,10 +197,10 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: update_talk(title, language, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, talk)!
+-- name: update_talk(title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, talk)!
 UPDATE talks SET
-    title = :title, language = :language, agent_name = :agent_name, instructions = :instructions,
-    llm_model = :llm_model, voice = :voice, voice_speed = :voice_speed,
+    title = :title, language = :language, vocabulary = :vocabulary,
+    agent_name = :agent_name, instructions = :instructions, llm_model = :llm_model, voice = :voice, voice_speed = :voice_speed,
     voice_pitch = :voice_pitch, mode = :mode, retention_days = :retention_days,
     updated_at = now()
 WHERE id = :talk;
