@@ -1,4 +1,5 @@
-import { fit, goingReply, heardParts, mineUnfinished, openTalk, pieces, reduce, replyById }
+import { heardParts, pieces } from '/static/js/core/reply.js';
+import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById }
   from '/static/js/core/state.js';
 import { equal, test, truthy } from './harness.js';
 

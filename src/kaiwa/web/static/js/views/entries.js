@@ -2,7 +2,7 @@
 
 /** @import {Entry, Hypothesis, Note, Participant, PendingMessage, Reply, Utterance}
  *   from '../types.js' */
-import { heardParts, pieces } from '../core/state.js';
+import { heardParts, pieces } from '../core/reply.js';
 import { h, icon } from '../dom.js';
 import { clockTime, hasMessage, t } from '../i18n.js';
 

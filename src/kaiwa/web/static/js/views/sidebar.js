@@ -3,7 +3,7 @@
 /** @import {Talk} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
 import { routeHash } from '../core/route.js';
-import { h, icon } from '../dom.js';
+import { brandIcon, h, icon } from '../dom.js';
 import { shortWhen, t } from '../i18n.js';
 
 export class SidebarView {
@@ -23,7 +23,7 @@ export class SidebarView {
       h(
         'header',
         { class: 'sidebar-head' },
-        h('a', { class: 'brand', href: '#/' }, h('img', { src: '/static/icon.svg', alt: '' }), 'kaiwa'),
+        h('a', { class: 'brand', href: '#/' }, brandIcon(), 'kaiwa'),
         h(
           'button',
           {
