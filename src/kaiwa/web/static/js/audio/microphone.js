@@ -38,13 +38,17 @@ export class Microphone {
     source.connect(this.analyser);
   }
 
-  /** Must be called from a user's gesture: some browsers start no AudioContext without one. */
-  static async open() {
+  /**
+   * Must be called from a user's gesture: some browsers start no AudioContext without one.
+   * @param {string} [device] the microphone's id; one that is gone is replaced by the usual one
+   */
+  static async open(device = '') {
     if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError('insecure');
     let context = contextAt(RATE);
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: {
+          ...(device && { deviceId: { ideal: device } }),
           channelCount: 1,
           echoCancellation: true,
           noiseSuppression: true,
@@ -70,6 +74,11 @@ export class Microphone {
     }
   }
 
+  /** Muted, it gives silence: the capture goes on. @param {boolean} on */
+  mute(on) {
+    this.track.enabled = !on;
+  }
+
   close() {
     for (const track of this.stream.getTracks()) track.stop();
     if (this.context.state !== 'closed') void this.context.close();
@@ -83,4 +92,15 @@ function contextAt(sampleRate) {
   } catch {
     return new AudioContext({ latencyHint: 'interactive' });
   }
+}
+
+/**
+ * The microphones there are; their names are known only once one was allowed.
+ * @returns {Promise<{id: string, name: string}[]>}
+ */
+export async function microphones() {
+  const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+  return all
+    .filter(({ kind, deviceId }) => kind === 'audioinput' && deviceId && deviceId !== 'default')
+    .map(({ deviceId, label }) => ({ id: deviceId, name: label }));
 }

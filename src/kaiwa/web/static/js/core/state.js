@@ -90,6 +90,8 @@ export function reduce(state, action) {
         partials: keep(state.partials, (p) => !p.stale),
       };
 
+    case 'events.read':
+      return action.events.reduce(reduce, state);
     case 'stream.opened':
       // What passed by while nobody read is unknown: what is still true is said again.
       return {
