@@ -114,8 +114,16 @@ export class TranscriptView {
     this.update();
     this.#pick(entry.id);
     const { element } = this.#slots.get(entry.id) ?? {};
-    element?.scrollIntoView({ block: 'center' });
-    element?.scrollIntoView({ block: 'center' }); // heights are known only once it was in sight
+    if (!element) return;
+    for (let i = 0; i < 2; i++) this.#toMiddle(element); // heights are known only once in sight
+  }
+
+  /** The first mark in an element, or else the element, to the middle. @param {HTMLElement} element */
+  #toMiddle(element) {
+    const [mark] = this.#marksIn(element);
+    const { top, bottom } = (mark ?? element).getBoundingClientRect();
+    const view = this.#scroller.getBoundingClientRect();
+    this.#scroller.scrollTop += (top + bottom - view.top - view.bottom) / 2;
   }
 
   update() {
@@ -310,19 +318,25 @@ export class TranscriptView {
     if (!('highlights' in CSS)) return;
     CSS.highlights.delete('sought');
     if (!this.#sought) return;
-    const marks = new Highlight();
-    for (const words of this.#list.querySelectorAll('.words')) {
+    CSS.highlights.set('sought', new Highlight(...this.#marksIn(this.#list)));
+  }
+
+  /** @param {HTMLElement} element */
+  #marksIn(element) {
+    /** @type {Range[]} */
+    const marks = [];
+    for (const words of this.#sought ? element.querySelectorAll('.words') : []) {
       const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
       for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         for (const at of places(node.nodeValue ?? '', this.#sought)) {
           const range = new Range();
           range.setStart(node, at);
           range.setEnd(node, at + this.#sought.length);
-          marks.add(range);
+          marks.push(range);
         }
       }
     }
-    CSS.highlights.set('sought', marks);
+    return marks;
   }
 
   /** @param {Utterance} utterance */
