@@ -13,6 +13,8 @@ from tests.browser.visitor import GONE, MODEL_MS, NOBODY_YET, Visitor
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
+NEVER_HEARD_OF = r"status of 404.*/captures/"
+
 KEPT = """
 async () => {
   const db = await new Promise((resolve) => {
@@ -57,7 +59,7 @@ def test_the_server_is_killed_and_the_page_reloaded_in_mid_sentence(
     owner.page.wait_for_function(
         f"({KEPT})().then(([captures, blocks]) => captures + blocks === 0)"
     )
-    owner.check_untroubled(GONE, NOBODY_YET)
+    owner.check_untroubled(GONE, NOBODY_YET, NEVER_HEARD_OF)
 
 
 @over_loopback
@@ -75,4 +77,4 @@ def test_the_first_press_works_while_the_server_is_away(
     owner.wait_until_live()
     owner.utterances.filter(has_text=re.compile("天気")).wait_for(timeout=MODEL_MS)
     owner.close_microphone()
-    owner.check_untroubled(GONE)
+    owner.check_untroubled(GONE, NEVER_HEARD_OF)

@@ -129,7 +129,7 @@ class Visitor:
             for trouble in self.troubles
             if not any(re.search(pattern, trouble) for pattern in expected)
         ]
-        assert not surprises
+        assert not surprises, surprises
         assert self._journal("violations") == []
 
     def _journal(self, part: str) -> Any:

@@ -23,6 +23,7 @@ const ROLL_MS = 80; // how long the tabs may take to say where they are
 const SETTLE_MS = 150; // a closing tab's locks are gone by then
 const BACKOFF_MS = [300, 700, 1500, 3000, 5000];
 const STEADY_MS = 10_000; // a stream that lived this long starts the back-off anew
+const PAGE = 500; // events in one answer, as the server has it
 const AT_ONCE = 4; // pages of a long talk asked for at the same time
 
 /** Thrown by a follower's `event` to read again from its cursor. */
@@ -99,29 +100,15 @@ export class EventStream {
     }
   }
 
-  /**
-   * What was said up to now, several pages at a time.
-   * @param {string} talk @param {Follower} follower @param {AbortSignal} signal
-   */
+  /** What was said up to now. @param {string} talk @param {Follower} follower @param {AbortSignal} signal */
   async #readBefore(talk, follower, signal) {
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        let { events, seq } = await this.#api.events(talk, follower.cursor());
-        const step = events.length;
-        while (events.length && !signal.aborted) {
-          follower.read(events);
-          const from = follower.cursor();
-          if (from >= seq) return;
-          const starts = Array.from({ length: AT_ONCE }, (_, i) => from + i * step);
-          const wanted = starts.filter((start) => start < seq);
-          const pages = await Promise.all(wanted.map((start) => this.#api.events(talk, start)));
-          events = pages.flatMap((page) => page.events);
-        }
-        return;
-      } catch (error) {
-        if (!(error instanceof ApiError) || !error.retryable) throw error;
-        await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], signal);
-      }
+    let to = follower.cursor() + 1;
+    while (follower.cursor() < to && !signal.aborted) {
+      const before = follower.cursor();
+      const events = await eventsFrom(this.#api, talk, before, to, signal);
+      follower.read(events);
+      if (follower.cursor() === before) return;
+      to = Math.max(to, this.#seqs.get(talk) ?? 0, before + events.length + 1);
     }
   }
 
@@ -219,6 +206,31 @@ export class EventStream {
     this.#leading = null;
     if (!signal.aborted) void this.#candidate();
   }
+}
+
+/**
+ * The next events after a cursor, several pages at a time, as far as `to` where there are so many.
+ * Waits for a server that is away; throws ApiError for what waiting would not mend.
+ *
+ * @param {Api} api
+ * @param {string} talk
+ * @param {number} after
+ * @param {number} to
+ * @param {AbortSignal} signal
+ */
+export async function eventsFrom(api, talk, after, to, signal) {
+  const starts = Array.from({ length: AT_ONCE }, (_, i) => after + i * PAGE);
+  const wanted = starts.filter((start) => start < to);
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      const pages = await Promise.all(wanted.map((start) => api.events(talk, start)));
+      return pages.flatMap(({ events }) => events);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.retryable) throw error;
+      await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], signal);
+    }
+  }
+  return [];
 }
 
 /** The part of the tab that leads: one connection for all. */

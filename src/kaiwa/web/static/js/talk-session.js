@@ -10,9 +10,10 @@ import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './
 import { playsHere, speakerOf } from './core/voice.js';
 import { HeardReporter } from './audio/heard.js';
 import { Player } from './audio/playback.js';
-import { ReadAgain } from './event-stream.js';
+import { ReadAgain, eventsFrom } from './event-stream.js';
 import { Store } from './store.js';
 
+const TAIL = 300; // entries or so: more than a screen or two
 const WORDS_MS = 2500; // how long a question may still be recognised before the microphone is ended
 const ANSWER_MS = 10_000; // how long the last words of an ended capture are waited for
 
@@ -81,6 +82,7 @@ export class TalkSession {
     }
     void this.#sound();
     try {
+      await this.#readTail();
       await stream.follow(
         this.id,
         {
@@ -192,6 +194,27 @@ export class TalkSession {
     this.#sounds = false; // another tab has it
     this.player.stop();
     void this.#sound();
+  }
+
+  /** The newest words of a long talk, at once; the others come after. */
+  async #readTail() {
+    const after = this.options.talk.seq - TAIL;
+    if (after < TAIL) return;
+    const { events } = await this.options.api.events(this.id, after).catch(() => ({ events: [] }));
+    if (!events.length) return; // it is read from the beginning
+    this.store.dispatch({ type: 'tail.read', after, events });
+    void this.#readPast();
+  }
+
+  async #readPast() {
+    const { api, talk, user } = this.options;
+    let past = openTalk(talk, user);
+    while (past.cursor < this.state.cursor) {
+      const events = await eventsFrom(api, this.id, past.cursor, this.state.cursor, this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
+      past = reduce(past, { type: 'events.read', events });
+    }
+    this.store.dispatch({ type: 'past.read', past });
   }
 
   /** @param {DurableEvent[]} events */

@@ -251,6 +251,7 @@ export type TalkState = {
   ready: boolean; // the backlog has been read
   deleted: boolean;
   entries: Entry[]; // in the order of seq
+  past: number | null; // how many of them came after the newest; null: they are still to come
   partials: Hypothesis[]; // in the order of beginning
   pending: PendingMessage[]; // typed here, not yet in the log
   participants: Record<string, Participant>;
@@ -271,6 +272,8 @@ export type Command =
   | { type: 'reply.accepted'; replyId: string }
   | { type: 'playing'; at: Playing }
   | { type: 'events.read'; events: DurableEvent[] }
+  | { type: 'tail.read'; after: number; events: DurableEvent[] }
+  | { type: 'past.read'; past: TalkState }
   | { type: 'settings.saved'; talk: Talk };
 
 // --- the page as a whole (core/app.js) -----------------------------------------------------------

@@ -26,6 +26,7 @@ export function openTalk(talk, me) {
     ready: false,
     deleted: false,
     entries: [],
+    past: 0,
     partials: [],
     pending: [],
     participants: {},
@@ -92,6 +93,11 @@ export function reduce(state, action) {
 
     case 'events.read':
       return action.events.reduce(reduce, state);
+    case 'tail.read':
+      // Of a long talk the newest is read first, and shown at once.
+      return action.events.reduce(reduce, { ...state, cursor: action.after, past: null });
+    case 'past.read':
+      return withPast(state, action.past);
     case 'stream.opened':
       // What passed by while nobody read is unknown: what is still true is said again.
       return {
@@ -170,6 +176,21 @@ export function isSpeaking(state, participant) {
 
 /** How many participants can be told apart by colour; colour 0 is the agent's. */
 export const COLOURS = 8;
+
+/**
+ * The talk as a whole: `past` has read it from its beginning up to here. What was live stays so.
+ * @param {TalkState} state @param {TalkState} past @returns {TalkState}
+ */
+function withPast(state, past) {
+  const first = state.entries[0]?.seq ?? Infinity;
+  const before = past.entries.filter((entry) => entry.seq < first);
+  /** @type {TalkState['participants']} */
+  const participants = {};
+  for (const [id, known] of Object.entries({ ...past.participants, ...state.participants })) {
+    participants[id] = { ...known, colour: past.participants[id]?.colour ?? known.colour };
+  }
+  return { ...state, participants, entries: [...before, ...state.entries], past: before.length };
+}
 
 // --- durable -------------------------------------------------------------------------------------
 

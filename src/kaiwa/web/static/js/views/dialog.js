@@ -51,7 +51,8 @@ export function show(dialog) {
 
 /** @param {string} label @param {HTMLElement} control @param {...(Node | false | null)} more */
 export function field(label, control, ...more) {
-  return h('div', { class: 'field' }, h('label', { for: control.id }, label), control, ...more);
+  const id = control.id || control.querySelector('[id]')?.id; // it may stand in a row with others
+  return h('div', { class: 'field' }, h('label', { for: id }, label), control, ...more);
 }
 
 /** @param {string} value @param {string} text */

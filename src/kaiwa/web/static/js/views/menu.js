@@ -59,7 +59,7 @@ export function openMenu(anchor, label, items) {
       ),
     ),
   );
-  document.body.append(menu);
+  (anchor.closest('main, nav') ?? document.body).append(menu);
   anchor.setAttribute('aria-expanded', 'true');
   menu.showPopover();
   const { right, bottom, top } = anchor.getBoundingClientRect();

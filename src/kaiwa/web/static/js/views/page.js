@@ -31,14 +31,14 @@ export class PageView {
   #dock;
   #titleText = h('button', { type: 'button', 'data-testid': 'title', onclick: () => this.#rename() });
   #title = h('h1', { class: 'talk-name' }, this.#titleText);
-  #badges = h('ul');
+  #badges = h('ul', { 'aria-hidden': 'true' });
   #people = h(
     'button',
     {
       class: 'people',
+      hidden: true,
       type: 'button',
       'data-testid': 'people',
-      'aria-label': t('talk.people'),
       onclick: () => openMembers(this.controller),
     },
     this.#badges,
@@ -112,8 +112,9 @@ export class PageView {
     if (!session) return;
     /** Once it has been read. @returns {boolean} */
     const reveal = () => {
-      const index = session.state.entries.findIndex((entry) => entry.seq >= seq);
-      if (index < 0 || !session.state.ready) return false;
+      const { entries, ready, past } = session.state;
+      const index = entries.findIndex((entry) => entry.seq >= seq);
+      if (index < 0 || !ready || past === null) return false;
       this.#transcript.reveal(index);
       return true;
     };
@@ -171,7 +172,12 @@ export class PageView {
     // Alone, one needs no list of oneself.
     this.#people.hidden = all.length < 2;
     this.#badges.replaceChildren(...all.slice(0, BADGES).map(personBadge));
-    if (all.length > BADGES) this.#badges.append(h('li', { class: 'others' }, `+${all.length - BADGES}`));
+    if (all.length > BADGES) {
+      this.#badges.append(h('li', { class: 'others', 'data-sign': `+${all.length - BADGES}` }));
+    }
+    const names = all.map(({ name, here }) => (here ? t('talk.here', { name }) : name));
+    this.#people.title = `${t('talk.people')}: ${names.join(', ')}`;
+    this.#people.setAttribute('aria-label', this.#people.title);
   }
 
   #openSettings() {
@@ -270,12 +276,8 @@ export class PageView {
 
 /** @param {Participant} person */
 function personBadge({ name, here, colour }) {
-  return h(
-    'li',
-    { 'data-colour': colour, class: here ? 'here' : '', title: here ? t('talk.here', { name }) : name },
-    h('span', { 'aria-hidden': 'true' }, (Array.from(name)[0] ?? '').toUpperCase()),
-    h('span', { class: 'visually-hidden' }, here ? t('talk.here', { name }) : name),
-  );
+  const initial = (Array.from(name)[0] ?? '').toUpperCase();
+  return h('li', { 'data-colour': colour, 'data-sign': initial, class: here ? 'here' : '' });
 }
 
 /** @param {string} name @param {string} label @param {string} testid @param {() => void} act */

@@ -81,9 +81,6 @@ export function openSettings(controller, talk) {
         h('button', { class: 'primary', type: 'submit', 'data-testid': 'settings-save' }, t('settings.save')),
       ),
   );
-  for (const label of form.querySelectorAll('label')) {
-    if (!label.htmlFor) label.htmlFor = fields.voice.id; // its row has a button, too
-  }
   const dialog = sheet(t('settings.title'), 'settings-dialog', form);
   show(dialog);
 }

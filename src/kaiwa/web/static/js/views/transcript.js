@@ -21,8 +21,8 @@ import {
 } from './entries.js';
 
 const WINDOW = 120; // entries shown at first
-const STEP = 60; // by which the window grows at one end
-const MOST = 300; // and is cut at the other
+const STEP = 40; // by which the window grows at one end
+const MOST = 200; // and is cut at the other
 const NEAR_PX = 120; // this close to the bottom the reader follows what comes
 const AHEAD_PX = 1200; // this close to the window's edge it moves on
 const FOLLOWS_MS = 120_000; // within this time the same speaker's name is not repeated
@@ -63,6 +63,7 @@ export class TranscriptView {
   #first = 0;
   /** @type {number | null} */
   #last = null;
+  #past = 0;
   #sticks = true;
   #announced = 0;
   /** @type {string | null} the utterance that is being corrected */
@@ -90,6 +91,7 @@ export class TranscriptView {
     this.#list.replaceChildren();
     this.#first = 0;
     this.#last = null;
+    this.#past = 0;
     this.#sticks = true;
     this.#announced = 0;
     this.#editing = null;
@@ -130,6 +132,10 @@ export class TranscriptView {
     const session = this.#session;
     if (!session) return;
     const { state } = session;
+    const came = (state.past ?? 0) - this.#past; // before what stood first
+    this.#past += came;
+    this.#first += came;
+    if (this.#last !== null) this.#last += came;
     const end = this.#settleWindow(state.entries.length);
     /** @type {HTMLElement[]} */
     const order = [];
