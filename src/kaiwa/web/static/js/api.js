@@ -107,6 +107,16 @@ export class Api {
     return this.#call('DELETE', talkPath(id, 'members', participant));
   }
 
+  /** A link that lets people in. @param {string} id @returns {Promise<{link: string}>} */
+  invite(id) {
+    return this.#call('POST', talkPath(id, 'invites'), {});
+  }
+
+  /** @param {string} code @returns {Promise<Talk>} */
+  acceptInvite(code) {
+    return this.#call('POST', '/invites/accept', { code });
+  }
+
   /**
    * A page of what was said, in order.
    * @param {string} id @param {number} after

@@ -1,7 +1,6 @@
 /** What the page as a whole does: signing in, the list of talks, the microphone, trouble. */
 
 /** @import {AppAction, AppState, Talk, TalkSettings, User} from './types.js' */
-/** @import {MessageKey} from './i18n.js' */
 import { START, reduceApp } from './core/app.js';
 import { goingReply } from './core/state.js';
 import { parseRoute, routeHash } from './core/route.js';
@@ -11,16 +10,16 @@ import { MicrophoneError } from './audio/microphone.js';
 import { unlockSound } from './audio/playback.js';
 import { pressed, released } from './core/control.js';
 import { EventStream } from './event-stream.js';
-import { hasMessage, locale, t } from './i18n.js';
+import { locale, t } from './i18n.js';
 import { preferences } from './prefs.js';
 import { Store } from './store.js';
 import { Tabs } from './tabs.js';
+import { noticeOf } from './trouble.js';
+import { Leaving } from './leaving.js';
 import { TalkSession } from './talk-session.js';
 
 const RETRY_MS = 3000;
 const LIST_MS = 30_000; // how old the list of talks may get before one's eyes
-const UNDO_MS = 8000;
-const NEWS = ['mic.suspended', 'mic.recovered', 'talk.deleted']; // no errors
 
 export class Controller {
   api = new Api();
@@ -42,8 +41,12 @@ export class Controller {
   #shared = null;
   /** @type {{did: 'start' | 'unmute' | 'wait', at: number} | null} the control is held down */
   #press = null;
-  /** @type {Map<string, () => void>} talks about to be deleted, and how to do so at once */
-  #leaving = new Map();
+  #leaving = new Leaving(this.api, (error) => {
+    this.trouble('delete.failed', error);
+    void this.loadTalks();
+  });
+  /** The code of an invite that brought the reader here. @type {string | null} */
+  #invite = null;
 
   get state() {
     return this.store.state;
@@ -51,17 +54,17 @@ export class Controller {
 
   async start() {
     this.api.onSignedOut = () => this.#signedOut();
-    addEventListener('hashchange', () => this.#followRoute());
+    addEventListener('hashchange', () => this.#hashChanged());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.state.phase === 'signed-in') void this.loadTalks();
     });
     setInterval(() => {
       if (!document.hidden && this.state.phase === 'signed-in') void this.loadTalks(true);
     }, LIST_MS);
-    addEventListener('pagehide', () => this.#leaving.forEach((leave) => leave()));
-    const { code, talk, seq } = parseRoute(location.hash);
-    if (code !== null || location.hash.includes('code=')) {
-      // The code must stay neither in the bar nor in the history.
+    const { code, talk, seq, invite } = parseRoute(location.hash);
+    this.#invite = invite;
+    if (/(code|invite)=/.test(location.hash)) {
+      // A code must stay neither in the bar nor in the history.
       history.replaceState(null, '', location.pathname + location.search + routeHash(talk, seq ?? undefined));
     }
     await this.#recogniseUser(code);
@@ -97,7 +100,7 @@ export class Controller {
   }
 
   async signOut() {
-    this.#endAll();
+    if (this.session) this.#closeTalk();
     await this.api.logout().catch(() => {});
     this.#shared?.tabs.tell({ type: 'signed-out' });
   }
@@ -114,11 +117,24 @@ export class Controller {
       ({ voices }) => this.store.dispatch({ type: 'voices', voices }),
       () => {},
     );
+    await this.#acceptInvite();
     await this.loadTalks();
   }
 
+  async #acceptInvite() {
+    if (!this.#invite) return;
+    const code = this.#invite;
+    this.#invite = null;
+    try {
+      const talk = await this.api.acceptInvite(code);
+      location.hash = routeHash(talk.id);
+    } catch (error) {
+      this.trouble('invite.refused', error);
+    }
+  }
+
   #signedOut() {
-    this.#endAll();
+    if (this.session) this.#closeTalk();
     this.#shared?.stream.close();
     this.#shared?.tabs.close();
     this.#shared = null;
@@ -165,18 +181,7 @@ export class Controller {
 
   /** Takes a talk out of sight, and deletes it when nobody has taken that back. @param {Talk} talk */
   deleteTalk(talk) {
-    const leave = async () => {
-      clearTimeout(timer);
-      if (!this.#leaving.delete(talk.id)) return;
-      try {
-        await this.api.deleteTalk(talk.id);
-      } catch (error) {
-        this.trouble('delete.failed', error);
-        void this.loadTalks();
-      }
-    };
-    const timer = setTimeout(leave, UNDO_MS);
-    this.#leaving.set(talk.id, leave);
+    const undo = this.#leaving.begin(talk.id);
     this.#gone(talk.id);
     this.store.dispatch({
       type: 'notice',
@@ -184,8 +189,7 @@ export class Controller {
       text: t('delete.done', { title: talk.title || t('talk.untitled') }),
       code: 'talk.deleting',
       undo: () => {
-        clearTimeout(timer);
-        this.#leaving.delete(talk.id);
+        undo();
         void this.loadTalks();
         location.hash = routeHash(talk.id);
       },
@@ -306,6 +310,11 @@ export class Controller {
     }
   }
 
+  #hashChanged() {
+    if (/(code|invite)=/.test(location.hash)) location.reload(); // a link into an open page
+    else this.#followRoute();
+  }
+
   #followRoute() {
     if (this.state.phase !== 'signed-in') return;
     const { talk, seq } = parseRoute(location.hash);
@@ -376,10 +385,6 @@ export class Controller {
     if (open) this.#closeTalk();
   }
 
-  #endAll() {
-    if (this.session) this.#closeTalk();
-  }
-
   /**
    * Says what went wrong, in the reader's language where the code is known.
    * @param {string} code
@@ -388,16 +393,6 @@ export class Controller {
   trouble(code, error) {
     const own = error instanceof ApiError ? error : null;
     if (own?.status === 401 && this.state.phase === 'signed-out') return;
-    const what = messageFor(code);
-    const why = own && (messageFor(own.code) ?? own.message);
-    const text = [what, why].filter(Boolean).join(' ') || t('error.unknown');
-    const level = NEWS.includes(code) ? 'info' : 'error';
-    this.store.dispatch({ type: 'notice', level, text, code });
+    this.store.dispatch({ type: 'notice', ...noticeOf(code, own), code });
   }
-}
-
-/** @param {string} code */
-function messageFor(code) {
-  const key = `error.${code}`;
-  return hasMessage(key) ? t(/** @type {MessageKey} */ (key)) : null;
 }

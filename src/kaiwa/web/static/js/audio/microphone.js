@@ -10,6 +10,7 @@ export class MicrophoneError extends Error {
 }
 
 const RATE = 16000;
+const START_MS = 5000; // an audio clock that does not run by then will not
 
 /** @type {Record<string, MicrophoneError['code']>} */
 const CODES = {
@@ -45,8 +46,10 @@ export class Microphone {
   static async open(device = '') {
     if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError('insecure');
     let context = contextAt(RATE);
+    /** @type {MediaStream | null} */
+    let stream = null;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({
+      stream = await navigator.mediaDevices.getUserMedia({
         audio: {
           ...(device && { deviceId: { ideal: device } }),
           channelCount: 1,
@@ -65,10 +68,12 @@ export class Microphone {
         context = new AudioContext({ latencyHint: 'interactive' });
         source = context.createMediaStreamSource(stream);
       }
-      if (context.state === 'suspended') await context.resume();
+      await running(context);
       return new Microphone(stream, context, source);
     } catch (error) {
       void context.close();
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      if (error instanceof MicrophoneError) throw error;
       const name = error instanceof DOMException ? error.name : '';
       throw new MicrophoneError(CODES[name] ?? 'failed');
     }
@@ -83,6 +88,13 @@ export class Microphone {
     for (const track of this.stream.getTracks()) track.stop();
     if (this.context.state !== 'closed') void this.context.close();
   }
+}
+
+/** Throws where there is no audio device to give the time. @param {AudioContext} context */
+async function running(context) {
+  if (context.state === 'running') return;
+  const late = new Promise((_, fail) => setTimeout(fail, START_MS, new MicrophoneError('failed')));
+  await Promise.race([context.resume(), late]);
 }
 
 /** @param {number} sampleRate */

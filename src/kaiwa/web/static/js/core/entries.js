@@ -1,6 +1,9 @@
 /** A talk's entries, in the order of seq: found, changed, kept. Pure. */
 
 /** @import {Entry, TalkState} from '../types.js' */
+import { AGENT } from './protocol.js';
+
+const FOLLOWS_MS = 120_000; // within this time the same speaker's name is not repeated
 
 /**
  * From the end, where nearly all that is looked for stands.
@@ -46,4 +49,23 @@ export function change(state, kind, id, changed) {
  */
 export function keep(list, stays) {
   return list.every(stays) ? list : list.filter(stays);
+}
+
+/** Who says an entry. @param {Exclude<Entry, {kind: 'note'}>} entry */
+export function speaker(entry) {
+  return entry.kind === 'reply' ? AGENT : entry.participant;
+}
+
+/**
+ * Whether an entry only goes on with what the same person just said.
+ * @param {{participant: string, at: number} | null} before
+ * @param {Entry} entry
+ */
+export function follows(before, entry) {
+  return (
+    before !== null &&
+    entry.kind === 'utterance' &&
+    before.participant === entry.participant &&
+    Date.parse(entry.at) - before.at < FOLLOWS_MS
+  );
 }

@@ -25,6 +25,29 @@ export function openShare(controller, talkId) {
     icon('copy'),
     t('copy.one'),
   );
+  const says = h('p', { class: 'hint' }, t('share.members'));
+  const invite = h(
+    'button',
+    {
+      class: 'soft',
+      type: 'button',
+      'data-testid': 'share-invite',
+      onclick: async () => {
+        invite.disabled = true;
+        try {
+          draw((await controller.api.invite(talkId)).link);
+          says.textContent = t('share.invited');
+          invite.remove();
+        } catch {
+          says.textContent = t('error.invite.failed');
+          invite.disabled = false;
+        }
+      },
+    },
+    icon('people'),
+    t('share.invite'),
+  );
+  const owner = controller.state.talks?.find(({ id }) => id === talkId)?.role === 'owner';
   const dialog = sheet(
     t('share.title'),
     'share-dialog',
@@ -33,7 +56,8 @@ export function openShare(controller, talkId) {
       { class: 'fields' },
       canvas,
       field(t('share.link'), h('div', { class: 'row' }, input, copy)),
-      h('p', { class: 'hint' }, t('share.members')),
+      says,
+      owner && invite,
       local && h('p', { class: 'hint warn' }, t('share.loopback', { host: location.host })),
     ),
   );

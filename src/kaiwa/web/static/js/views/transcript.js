@@ -6,8 +6,8 @@
 /** @import {Entry, TalkState, Utterance} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
 /** @import {TalkSession} from '../talk-session.js' */
-import { AGENT } from '../core/protocol.js';
-import { folded, places } from '../core/search.js';
+import { follows, speaker } from '../core/entries.js';
+import { folded } from '../core/search.js';
 import { h, icon } from '../dom.js';
 import { dayName, t } from '../i18n.js';
 import {
@@ -19,13 +19,14 @@ import {
   drawUtterance,
   spokenForm,
 } from './entries.js';
+import { EmptyView } from './empty.js';
+import { light, marksIn } from './highlight.js';
 
 const WINDOW = 120; // entries shown at first
 const STEP = 40; // by which the window grows at one end
 const MOST = 200; // and is cut at the other
 const NEAR_PX = 120; // this close to the bottom the reader follows what comes
 const AHEAD_PX = 1200; // this close to the window's edge it moves on
-const FOLLOWS_MS = 120_000; // within this time the same speaker's name is not repeated
 
 /** @typedef {{element: HTMLElement, drawn: unknown[]}} Slot */
 
@@ -37,7 +38,7 @@ export class TranscriptView {
     icon('down'),
     t('talk.latest'),
   );
-  #empty = h('div', { class: 'empty', hidden: true });
+  #empty = new EmptyView();
   #live = h('div', { class: 'visually-hidden', 'aria-live': 'polite', 'data-testid': 'announcer' });
   #scroller = h(
     'div',
@@ -51,7 +52,7 @@ export class TranscriptView {
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
       onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event),
     },
-    h('div', { class: 'column' }, this.#list, this.#empty),
+    h('div', { class: 'column' }, this.#list, this.#empty.element),
   );
   element = h('div', { class: 'transcript' }, this.#scroller, this.#latest, this.#live);
 
@@ -76,10 +77,6 @@ export class TranscriptView {
   /** @param {Controller} controller */
   constructor(controller) {
     this.controller = controller;
-    this.#empty.append(
-      h('p', { class: 'empty-title' }),
-      h('p', { class: 'empty-hint' }),
-    );
     this.#resized.observe(this.#scroller);
     this.#resized.observe(this.#list);
   }
@@ -103,7 +100,7 @@ export class TranscriptView {
   /** Lights up this text wherever it stands. @param {string} text */
   seek(text) {
     this.#sought = folded(text);
-    this.#light();
+    light(this.#list, this.#sought);
   }
 
   /** Shows an entry in the middle, and picks it. @param {number} index */
@@ -122,7 +119,7 @@ export class TranscriptView {
 
   /** The first mark in an element, or else the element, to the middle. @param {HTMLElement} element */
   #toMiddle(element) {
-    const [mark] = this.#marksIn(element);
+    const [mark] = marksIn(element, this.#sought);
     const { top, bottom } = (mark ?? element).getBoundingClientRect();
     const view = this.#scroller.getBoundingClientRect();
     this.#scroller.scrollTop += (top + bottom - view.top - view.bottom) / 2;
@@ -155,9 +152,9 @@ export class TranscriptView {
     }
     if (this.#last === null) this.#drawUnfinished(session, order, before);
     this.#arrange(order);
-    this.#drawEmpty(state);
+    this.#empty.update(state);
     this.#announce(state);
-    this.#light();
+    light(this.#list, this.#sought);
     if (this.#sticks) this.#toBottom();
   }
 
@@ -281,27 +278,6 @@ export class TranscriptView {
     }
   }
 
-  /** @param {TalkState} state */
-  #drawEmpty(state) {
-    const nothing =
-      !state.partials.length &&
-      !state.pending.length &&
-      !state.entries.some((entry) => entry.kind !== 'note');
-    this.#empty.hidden = !nothing;
-    if (!nothing) return;
-    const [title, hint] = this.#empty.children;
-    if (!state.ready) {
-      title.textContent = '';
-      hint.textContent = t('talk.connecting');
-    } else if (state.role === 'listener') {
-      title.textContent = t('talk.emptyListener');
-      hint.textContent = '';
-    } else {
-      title.textContent = t('talk.empty');
-      hint.textContent = t('talk.emptyHint');
-    }
-  }
-
   /** Finished words only, and only new ones. @param {TalkState} state */
   #announce(state) {
     if (!state.ready) {
@@ -317,32 +293,6 @@ export class TranscriptView {
       this.#live.append(h('p', {}, words));
       while (this.#live.children.length > 5) this.#live.firstElementChild?.remove();
     }
-  }
-
-  /** Marks what is sought, without touching the elements. */
-  #light() {
-    if (!('highlights' in CSS)) return;
-    CSS.highlights.delete('sought');
-    if (!this.#sought) return;
-    CSS.highlights.set('sought', new Highlight(...this.#marksIn(this.#list)));
-  }
-
-  /** @param {HTMLElement} element */
-  #marksIn(element) {
-    /** @type {Range[]} */
-    const marks = [];
-    for (const words of this.#sought ? element.querySelectorAll('.words') : []) {
-      const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
-      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-        for (const at of places(node.nodeValue ?? '', this.#sought)) {
-          const range = new Range();
-          range.setStart(node, at);
-          range.setEnd(node, at + this.#sought.length);
-          marks.push(range);
-        }
-      }
-    }
-    return marks;
   }
 
   /** @param {Utterance} utterance */
@@ -438,19 +388,4 @@ export class TranscriptView {
   #toBottom() {
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: 'instant' });
   }
-}
-
-/** @param {Exclude<Entry, {kind: 'note'}>} entry */
-function speaker(entry) {
-  return entry.kind === 'reply' ? AGENT : entry.participant;
-}
-
-/** @param {{participant: string, at: number} | null} before @param {Entry} entry */
-function follows(before, entry) {
-  return (
-    before !== null &&
-    entry.kind === 'utterance' &&
-    before.participant === entry.participant &&
-    Date.parse(entry.at) - before.at < FOLLOWS_MS
-  );
 }
