@@ -151,6 +151,7 @@ export class PageView {
     document.title = session ? `${title} – kaiwa` : title;
     this.#drawPeople();
     this.#transcript.update();
+    this.#search.update();
     this.#dock.update();
   }
 

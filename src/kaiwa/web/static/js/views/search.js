@@ -34,6 +34,8 @@ export class SearchBar {
   /** @type {number[]} indices of entries */
   #found = [];
   #at = 0;
+  /** @type {number | null} */
+  #past = null;
 
   /** @param {Controller} controller @param {TranscriptView} transcript */
   constructor(controller, transcript) {
@@ -45,6 +47,14 @@ export class SearchBar {
     this.element.hidden = false;
     this.#input.focus();
     this.#input.select();
+  }
+
+  /** The beginning of a long talk comes last; it is searched, too. */
+  update() {
+    const past = this.controller.session?.state.past ?? null;
+    if (past === this.#past) return;
+    this.#past = past;
+    if (this.#input.value.trim()) this.#seek();
   }
 
   close() {
