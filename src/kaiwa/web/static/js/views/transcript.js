@@ -113,8 +113,7 @@ export class TranscriptView {
     this.update();
     this.#pick(entry.id);
     const { element } = this.#slots.get(entry.id) ?? {};
-    if (!element) return;
-    for (let i = 0; i < 2; i++) this.#toMiddle(element); // heights are known only once in sight
+    if (element) this.#toMiddle(element);
   }
 
   /** The first mark in an element, or else the element, to the middle. @param {HTMLElement} element */
