@@ -59,4 +59,4 @@ def test_the_pure_core(origin: str) -> None:
     failed = [f"{r['name']}: {r['error']}" for r in results if not r["ok"]]
     assert not errors
     assert not failed, "\n".join(failed)
-    assert len(results) > 50
+    assert len(results) > 70

@@ -16,6 +16,10 @@ MODEL_MS: Final = 150_000  # what does, on a busy machine
 PASSWORD: Final = "correct horse battery"
 SOME_TEXT: Final = re.compile(r"\S")
 NOBODY_YET: Final = r"status of 401.*/auth/me"  # a browser logs every refused request
+GONE: Final = (
+    "ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED|"
+    "WebSocket connection to"
+)
 
 
 class Visitor:
@@ -125,7 +129,7 @@ class Visitor:
             for trouble in self.troubles
             if not any(re.search(pattern, trouble) for pattern in expected)
         ]
-        assert not surprises
+        assert not surprises, surprises
         assert self._journal("violations") == []
 
     def _journal(self, part: str) -> Any:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -22,10 +20,10 @@ from kaiwa import __version__
 from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, invites, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
+from kaiwa.web.page import page_router
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
-STATIC: Final = Path(__file__).with_name("static")
 _UPLOAD: Final = re.compile(r"/talks/[^/]+/stream")
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PART_TIMEOUT_S: Final = 5.0
@@ -62,7 +60,7 @@ def create_application(services: Services) -> FastAPI:
     for module in (auth, talks, invites, sound, events, replies, voices):
         application.include_router(module.router)
     _add_system_routes(application, services)
-    application.mount("/static", StaticFiles(directory=STATIC), name="static")
+    application.include_router(page_router())
     application.add_exception_handler(KaiwaError, _on_error)
     application.add_exception_handler(RequestValidationError, _on_invalid)
     application.add_exception_handler(ValidationError, _on_invalid)
@@ -72,10 +70,6 @@ def create_application(services: Services) -> FastAPI:
 
 
 def _add_system_routes(application: FastAPI, services: Services) -> None:
-    @application.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
-
     @application.get("/healthz", tags=["the server"])
     async def healthz() -> dict[str, str]:
         """The process runs."""

@@ -68,8 +68,10 @@ test('spool: a reader that only passes through keeps nothing', async () => {
 
 test('spool: fed by pipeTo, ended with its source', async () => {
   const spool = new Spool(100);
-  await streamOf([bytes(1), bytes(2)]).pipeTo(spool.writable());
+  const places = [];
+  await streamOf([bytes(1), bytes(2)]).pipeTo(spool.writable((at) => places.push(at)));
   equal([spool.end, spool.closed], [2, true]);
+  equal(places, [0, 1]);
 });
 
 test('spool: a connection that breaks leaves the recording alone', async () => {
@@ -81,4 +83,13 @@ test('spool: a connection that breaks leaves the recording alone', async () => {
   spool.push(bytes(2));
   spool.close();
   equal(flat(await all(spool.read(0))), [1, 2]);
+});
+
+test('spool: what an earlier page left begins where it was cut', async () => {
+  const spool = new Spool(100, 7);
+  spool.push(bytes(1, 2, 3));
+  spool.close();
+  equal([spool.start, spool.end], [7, 10]);
+  equal(flat(await all(spool.read(8))), [2, 3]);
+  equal(flat(await all(spool.read(12))), []);
 });

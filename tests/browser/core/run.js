@@ -1,12 +1,16 @@
 // Runs every test module and leaves `window.results` behind.
 import { run } from './harness.js';
 import './captures.test.js';
+import './control.test.js';
 import './i18n.test.js';
 import './pcm.test.js';
 import './protocol.test.js';
 import './route.test.js';
+import './search.test.js';
 import './sse.test.js';
 import './state.test.js';
+import './stretch.test.js';
+import './timing.test.js';
 import './voice.test.js';
 
 window.results = await run();

@@ -1,4 +1,5 @@
-import { fit, goingReply, heardParts, mineUnfinished, openTalk, pieces, reduce, replyById }
+import { heardParts, pieces } from '/static/js/core/reply.js';
+import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById }
   from '/static/js/core/state.js';
 import { equal, test, truthy } from './harness.js';
 
@@ -252,4 +253,21 @@ test('size: ten thousand utterances are read in well under a second', () => {
   for (let seq = 1; seq <= 10_000; seq++) state = reduce(state, final(seq, `u${seq}`));
   equal(state.entries.length, 10_000);
   truthy(performance.now() - began < 3000, `took ${performance.now() - began} ms`);
+});
+
+test('state: the newest of a long talk is there first, and loses nothing when the past comes', () => {
+  const all = [final(1, 'a'), final(2, 'b', 'まちがい'), final(3, 'c', 'うん', 'other'), final(4, 'd')];
+  const edited = { type: 'utterance.edited', at, seq: 5, utterance_id: 'b', text: '正しい', by: 'me' };
+  const tail = play(start(), { type: 'tail.read', after: 2, events: all.slice(2) });
+  equal([tail.cursor, tail.past], [4, null]);
+  equal(tail.entries.map(({ id }) => id), ['c', 'd']);
+
+  const live = play(tail, { type: 'ready', seq: 4 }, edited, final(6, 'e'));
+  const past = play(start(), { type: 'events.read', events: [...all, edited, final(6, 'e')] });
+  const whole = play(live, { type: 'past.read', past });
+  equal(whole.entries.map(({ id }) => id), ['a', 'b', 'c', 'd', 'e']);
+  equal(whole.entries[1].text, '正しい');
+  equal([whole.past, whole.cursor, whole.ready], [2, 6, true]);
+  equal(whole.participants.me.colour, past.participants.me.colour);
+  truthy(whole.entries[3] === live.entries[1], 'what was there stays the same');
 });

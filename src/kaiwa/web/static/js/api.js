@@ -1,7 +1,7 @@
 /** JSON over HTTP, as docs/protocol.md has it. Signed in by the cookie. */
 
-/** @import {Member, Talk, TalkSettings, User, UtteranceEdited, UtteranceFinal, Voice}
- *   from './types.js' */
+/** @import {DurableEvent, Member, Role, SearchHit, Talk, TalkSettings, User, UtteranceEdited,
+ *   UtteranceFinal, Voice} from './types.js' */
 import { mintId } from './core/ids.js';
 import { clipTypes } from './core/protocol.js';
 
@@ -87,14 +87,52 @@ export class Api {
     return this.#call('PATCH', talkPath(id), settings);
   }
 
-  /** @param {string} id */
+  /** Also while the page is being closed. @param {string} id */
   deleteTalk(id) {
-    return this.#call('DELETE', talkPath(id));
+    return this.#call('DELETE', talkPath(id), undefined, undefined, true);
   }
 
   /** @param {string} id @returns {Promise<{members: Member[]}>} */
   members(id) {
     return this.#call('GET', talkPath(id, 'members'));
+  }
+
+  /** @param {string} id @param {string} name @param {Role} role @returns {Promise<Member>} */
+  addMember(id, name, role) {
+    return this.#call('POST', talkPath(id, 'members'), { name, role });
+  }
+
+  /** @param {string} id @param {string} participant */
+  removeMember(id, participant) {
+    return this.#call('DELETE', talkPath(id, 'members', participant));
+  }
+
+  /** A link that lets people in. @param {string} id @returns {Promise<{link: string}>} */
+  invite(id) {
+    return this.#call('POST', talkPath(id, 'invites'), {});
+  }
+
+  /** @param {string} code @returns {Promise<Talk>} */
+  acceptInvite(code) {
+    return this.#call('POST', '/invites/accept', { code });
+  }
+
+  /**
+   * A page of what was said, in order.
+   * @param {string} id @param {number} after
+   * @returns {Promise<{events: DurableEvent[], seq: number}>}
+   */
+  events(id, after) {
+    return this.#call('GET', `${talkPath(id, 'events')}?after=${after}`);
+  }
+
+  /**
+   * What was said in any of my talks.
+   * @param {string} text
+   * @returns {Promise<{results: SearchHit[]}>}
+   */
+  search(text) {
+    return this.#call('GET', `/search?${new URLSearchParams({ q: text })}`);
   }
 
   /** @param {string} id @param {string} text @param {string} key @returns {Promise<UtteranceFinal>} */
@@ -142,6 +180,11 @@ export class Api {
     return this.#call('GET', '/voices');
   }
 
+  /** @returns {Promise<{chat: {models: {name: string}[]}}>} */
+  models() {
+    return this.#call('GET', '/models');
+  }
+
   /**
    * A clip's sound, whole. Retried once, since a clip that was just announced may need a moment.
    * @param {string} id @param {string} clip @param {AbortSignal} signal
@@ -174,15 +217,17 @@ export class Api {
    * @param {string} path
    * @param {unknown} [body]
    * @param {string} [key] Idempotency-Key
+   * @param {boolean} [keepalive] outlives the page
    * @returns {Promise<any>}
    */
-  async #call(method, path, body, key) {
+  async #call(method, path, body, key, keepalive = false) {
     /** @type {Record<string, string>} */
     const headers = { Accept: 'application/json' };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (key) headers['Idempotency-Key'] = key;
     const response = await this.#fetch(method, path, {
       headers,
+      keepalive,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (!response.ok) {

@@ -1,18 +1,25 @@
 /** What the page as a whole does: signing in, the list of talks, the microphone, trouble. */
 
-/** @import {AppAction, AppState, TalkSettings, User} from './types.js' */
-/** @import {MessageKey} from './i18n.js' */
+/** @import {AppAction, AppState, Talk, TalkSettings, User} from './types.js' */
 import { START, reduceApp } from './core/app.js';
+import { goingReply } from './core/state.js';
 import { parseRoute, routeHash } from './core/route.js';
 import { Api, ApiError } from './api.js';
-import { Capture } from './audio/capture.js';
+import { Capture, sendLeftOverSound } from './audio/capture.js';
 import { MicrophoneError } from './audio/microphone.js';
 import { unlockSound } from './audio/playback.js';
-import { hasMessage, locale, t } from './i18n.js';
+import { pressed, released } from './core/control.js';
+import { EventStream } from './event-stream.js';
+import { locale, t } from './i18n.js';
+import { preferences } from './prefs.js';
 import { Store } from './store.js';
+import { Tabs } from './tabs.js';
+import { noticeOf } from './trouble.js';
+import { Leaving } from './leaving.js';
 import { TalkSession } from './talk-session.js';
 
 const RETRY_MS = 3000;
+const LIST_MS = 30_000; // how old the list of talks may get before one's eyes
 
 export class Controller {
   api = new Api();
@@ -24,10 +31,22 @@ export class Controller {
   capture = null;
   /** Called when another talk is open than before. */
   onSession = () => {};
+  /** Called with the seq that the URL points to, if it does. @type {(seq: number | null) => void} */
+  onPlace = () => {};
 
   /** @type {Promise<unknown>} */
   #captured = Promise.resolve();
   #opening = 0;
+  /** @type {{tabs: Tabs, stream: EventStream} | null} while somebody is signed in */
+  #shared = null;
+  /** @type {{did: 'start' | 'unmute' | 'wait', at: number} | null} the control is held down */
+  #press = null;
+  #leaving = new Leaving(this.api, (error) => {
+    this.trouble('delete.failed', error);
+    void this.loadTalks();
+  });
+  /** The code of an invite that brought the reader here. @type {string | null} */
+  #invite = null;
 
   get state() {
     return this.store.state;
@@ -35,14 +54,18 @@ export class Controller {
 
   async start() {
     this.api.onSignedOut = () => this.#signedOut();
-    addEventListener('hashchange', () => this.#followRoute());
+    addEventListener('hashchange', () => this.#hashChanged());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.state.phase === 'signed-in') void this.loadTalks();
     });
-    const { code, talk } = parseRoute(location.hash);
-    if (code !== null || location.hash.includes('code=')) {
-      // The code must stay neither in the bar nor in the history.
-      history.replaceState(null, '', location.pathname + location.search + routeHash(talk));
+    setInterval(() => {
+      if (!document.hidden && this.state.phase === 'signed-in') void this.loadTalks(true);
+    }, LIST_MS);
+    const { code, talk, seq, invite } = parseRoute(location.hash);
+    this.#invite = invite;
+    if (/(code|invite)=/.test(location.hash)) {
+      // A code must stay neither in the bar nor in the history.
+      history.replaceState(null, '', location.pathname + location.search + routeHash(talk, seq ?? undefined));
     }
     await this.#recogniseUser(code);
   }
@@ -77,33 +100,55 @@ export class Controller {
   }
 
   async signOut() {
-    this.#endAll();
+    if (this.session) this.#closeTalk();
     await this.api.logout().catch(() => {});
-    this.#signedOut();
+    this.#shared?.tabs.tell({ type: 'signed-out' });
   }
 
   /** @param {User} user */
   async #signedIn(user) {
+    const tabs = new Tabs(user.id);
+    tabs.listen(({ type }) => type === 'signed-out' && this.#signedOut());
+    this.#shared = { tabs, stream: new EventStream(tabs, this.api) };
     this.store.dispatch({ type: 'signed-in', user });
+    this.#captured = sendLeftOverSound(this.api, user.id, (code) => this.trouble(code));
     this.#followRoute();
     void this.api.voices().then(
       ({ voices }) => this.store.dispatch({ type: 'voices', voices }),
       () => {},
     );
+    await this.#acceptInvite();
     await this.loadTalks();
   }
 
+  async #acceptInvite() {
+    if (!this.#invite) return;
+    const code = this.#invite;
+    this.#invite = null;
+    try {
+      const talk = await this.api.acceptInvite(code);
+      location.hash = routeHash(talk.id);
+    } catch (error) {
+      this.trouble('invite.refused', error);
+    }
+  }
+
   #signedOut() {
-    this.#endAll();
+    if (this.session) this.#closeTalk();
+    this.#shared?.stream.close();
+    this.#shared?.tabs.close();
+    this.#shared = null;
     this.store.dispatch({ type: 'signed-out' });
   }
 
-  async loadTalks() {
+  /** @param {boolean} [quietly] a list that could not be renewed is no news */
+  async loadTalks(quietly = false) {
     try {
       const { talks } = await this.api.talks();
-      this.store.dispatch({ type: 'talks', talks });
+      const staying = talks.filter(({ id }) => !this.#leaving.has(id));
+      this.store.dispatch({ type: 'talks', talks: staying });
     } catch (error) {
-      this.trouble('talks.failed', error);
+      if (!quietly) this.trouble('talks.failed', error);
     }
   }
 
@@ -134,26 +179,93 @@ export class Controller {
     }
   }
 
+  /** Takes a talk out of sight, and deletes it when nobody has taken that back. @param {Talk} talk */
+  deleteTalk(talk) {
+    const undo = this.#leaving.begin(talk.id);
+    this.#gone(talk.id);
+    this.store.dispatch({
+      type: 'notice',
+      level: 'info',
+      text: t('delete.done', { title: talk.title || t('talk.untitled') }),
+      code: 'talk.deleting',
+      undo: () => {
+        undo();
+        void this.loadTalks();
+        location.hash = routeHash(talk.id);
+      },
+    });
+  }
+
+  /** The one big control, or the space bar, goes down. */
+  press() {
+    if (this.#press) return;
+    unlockSound();
+    const did = pressed(this.state.mic, this.state.muted);
+    this.#press = { did, at: performance.now() };
+    if (did === 'start') void this.beginCapture();
+    if (did === 'unmute') this.mute(false);
+  }
+
+  /** And comes up again. */
+  release() {
+    if (!this.#press) return;
+    const { did, at } = this.#press;
+    this.#press = null;
+    void this.capture?.microphone?.context.resume(); // on a touch screen, this is the gesture
+    const then = released(did, performance.now() - at);
+    if (then === 'finish') void this.endCapture();
+    if (then === 'mute') this.mute(true);
+  }
+
+  /** @param {boolean} on */
+  mute(on) {
+    this.capture?.microphone?.mute(on);
+    this.store.dispatch({ type: 'muted', on });
+  }
+
+  /** The microphone goes on, in the open talk or in a new one. */
+  async beginCapture() {
+    const session = this.session ?? (await this.createTalk());
+    if (session) await this.#beginCapture(session);
+  }
+
+  /** Whether the reader may speak where they are. */
+  get maySpeak() {
+    return this.state.phase === 'signed-in' && this.session?.state.role !== 'listener';
+  }
+
+  /** Whether a reply is being made or heard. */
+  get busy() {
+    const talk = this.session?.state;
+    return !!talk && (talk.asking || talk.playing !== null || goingReply(talk) !== null);
+  }
+
+  async toggleHandsFree() {
+    const { session } = this;
+    if (!session) return;
+    const mode = session.state.settings.mode === 'hands-free' ? 'button' : 'hands-free';
+    await this.changeTalk(session.id, { mode });
+  }
+
   /** @param {string} id */
-  async deleteTalk(id) {
+  async leaveTalk(id) {
     try {
-      await this.api.deleteTalk(id);
+      await this.api.removeMember(id, this.state.user?.id ?? '');
       this.#gone(id);
     } catch (error) {
-      this.trouble('delete.failed', error);
+      this.trouble('leave.failed', error);
     }
   }
 
-  /** The microphone's button. */
-  async toggleMicrophone() {
-    unlockSound();
-    const { mic } = this.state;
-    if (mic === 'opening' || mic === 'listening' || mic === 'reconnecting') {
-      await this.endCapture();
-      return;
+  /** @param {string} text */
+  async copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      const said = t('copy.done');
+      this.store.dispatch({ type: 'notice', level: 'info', text: said, code: 'copied' });
+    } catch {
+      this.trouble('copy.failed');
     }
-    const session = this.session ?? (await this.createTalk());
-    if (session) await this.#beginCapture(session);
   }
 
   async ask() {
@@ -173,7 +285,9 @@ export class Controller {
     const transport = wishes.get('transport');
     const capture = new Capture({
       talkId: session.id,
+      userId: session.state.me,
       api: this.api,
+      device: preferences().microphone,
       source: source === 'webm' ? 'recorder' : source === 'pcm' ? 'pcm' : null,
       transport: transport === 'fetch' || transport === 'websocket' ? transport : null,
       after: this.#captured,
@@ -196,10 +310,15 @@ export class Controller {
     }
   }
 
+  #hashChanged() {
+    if (/(code|invite)=/.test(location.hash)) location.reload(); // a link into an open page
+    else this.#followRoute();
+  }
+
   #followRoute() {
     if (this.state.phase !== 'signed-in') return;
-    const { talk } = parseRoute(location.hash);
-    if (talk) void this.#open(talk);
+    const { talk, seq } = parseRoute(location.hash);
+    if (talk) void this.#open(talk).then(() => this.onPlace(seq));
     else this.#closeTalk();
   }
 
@@ -207,7 +326,8 @@ export class Controller {
   async #open(id) {
     if (this.session?.id === id) return;
     const { user } = this.state;
-    if (!user) return;
+    const shared = this.#shared;
+    if (!user || !shared) return;
     this.#closeTalk();
     const turn = ++this.#opening;
     this.store.dispatch({ type: 'open', id });
@@ -215,9 +335,11 @@ export class Controller {
       const talk = this.state.talks?.find((t) => t.id === id) ?? (await this.api.talk(id));
       if (turn !== this.#opening) return;
       this.session = new TalkSession({
+        ...shared,
         api: this.api,
         talk,
         user,
+        onActive: () => this.store.dispatch({ type: 'talk.active', id }),
         voices: () => this.state.voices,
         onStream: (state) => this.store.dispatch({ type: 'stream', state }),
         onSound: (state) => this.store.dispatch({ type: 'sound', state }),
@@ -263,10 +385,6 @@ export class Controller {
     if (open) this.#closeTalk();
   }
 
-  #endAll() {
-    if (this.session) this.#closeTalk();
-  }
-
   /**
    * Says what went wrong, in the reader's language where the code is known.
    * @param {string} code
@@ -275,16 +393,6 @@ export class Controller {
   trouble(code, error) {
     const own = error instanceof ApiError ? error : null;
     if (own?.status === 401 && this.state.phase === 'signed-out') return;
-    const what = messageFor(code);
-    const why = own && (messageFor(own.code) ?? own.message);
-    const text = [what, why].filter(Boolean).join(' ') || t('error.unknown');
-    const level = code === 'mic.suspended' || code === 'talk.deleted' ? 'info' : 'error';
-    this.store.dispatch({ type: 'notice', level, text, code });
+    this.store.dispatch({ type: 'notice', ...noticeOf(code, own), code });
   }
-}
-
-/** @param {string} code */
-function messageFor(code) {
-  const key = `error.${code}`;
-  return hasMessage(key) ? t(/** @type {MessageKey} */ (key)) : null;
 }

@@ -35,6 +35,10 @@ export function icon(name) {
   return svg;
 }
 
+export function brandIcon() {
+  return h('img', { src: new URL('../icon.svg', import.meta.url), alt: '' });
+}
+
 /** Changes the text only where it differs, so that nothing is announced twice. */
 /** @param {Node} node @param {string} text */
 export function setText(node, text) {

@@ -4,6 +4,7 @@ import { unlockSound } from './audio/playback.js';
 import { Controller } from './controller.js';
 import { eachFrame } from './dom.js';
 import { locale } from './i18n.js';
+import { listenToKeys } from './keys.js';
 import { PageView } from './views/page.js';
 
 const controller = new Controller();
@@ -34,10 +35,18 @@ controller.onSession = () => {
   draw();
 };
 
+controller.onPlace = (seq) => {
+  if (seq !== null) view.showPlace(seq);
+};
+listenToKeys(controller);
+
 // The first gesture wakes the sound, so that an answer may be heard without another.
 for (const gesture of ['pointerdown', 'keydown']) {
   addEventListener(gesture, unlockSound, { once: true, capture: true });
 }
+
+// Here already when the microphone is opened for the first time, though the server be away.
+void fetch(new URL('./audio/pcm-worklet.js', import.meta.url)).catch(() => {});
 
 draw();
 void controller.start();

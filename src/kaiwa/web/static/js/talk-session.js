@@ -1,28 +1,34 @@
 /** One open talk: its events, its state, its sound, and what its reader does in it. */
 
-/** @import {Command, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User,
+/** @import {Command, DurableEvent, Reply, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User,
  *   Voice} from './types.js' */
 /** @import {Api} from './api.js' */
+/** @import {EventStream} from './event-stream.js' */
+/** @import {Tabs} from './tabs.js' */
 import { mintId } from './core/ids.js';
 import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './core/state.js';
 import { playsHere, speakerOf } from './core/voice.js';
 import { HeardReporter } from './audio/heard.js';
 import { Player } from './audio/playback.js';
-import { followTalk, ReadAgain } from './event-stream.js';
+import { ReadAgain, eventsFrom } from './event-stream.js';
 import { Store } from './store.js';
 
+const TAIL = 300; // entries or so: more than a screen or two
 const WORDS_MS = 2500; // how long a question may still be recognised before the microphone is ended
 const ANSWER_MS = 10_000; // how long the last words of an ended capture are waited for
 
 /**
  * @typedef {object} SessionOptions
  * @property {Api} api
+ * @property {EventStream} stream
+ * @property {Tabs} tabs
  * @property {Talk} talk
  * @property {User} user
  * @property {() => Voice[]} voices the server's
  * @property {(state: StreamState) => void} onStream
  * @property {(state: SoundState) => void} onSound
  * @property {(capture: string, offset: number) => void} onDurable
+ * @property {() => void} onActive something new was said
  * @property {(settings: Partial<TalkSettings>) => void} onSettings
  * @property {(by: string) => void} onDeleted
  * @property {(code: string, error?: unknown) => void} onTrouble
@@ -34,6 +40,9 @@ export class TalkSession {
   #brokenAt = -1;
   /** The reply that was asked for and has not begun. @type {string | null} */
   #asked = null;
+  /** Whether this tab is the one that sounds; of a talk in several tabs, one does. */
+  #sounds = false;
+  #playingElsewhere = false;
 
   /** @param {SessionOptions} options */
   constructor(options) {
@@ -45,7 +54,7 @@ export class TalkSession {
     const heard = new HeardReporter(api, talk.id);
     this.player = new Player({
       load: (clip, signal) => api.clip(talk.id, clip, signal),
-      onPlaying: (at) => this.store.dispatch({ type: 'playing', at }),
+      onPlaying: (at) => options.tabs.tell({ type: 'playing', talk: talk.id, at }),
       onHeard: ({ replyId, clause, ms }) => heard.report(replyId, clause, ms),
       onState: options.onSound,
       onTrouble: options.onTrouble,
@@ -58,12 +67,27 @@ export class TalkSession {
 
   /** Reads until closed. */
   async follow() {
-    void this.#loadMembers();
+    void this.loadMembers();
+    const { stream, tabs } = this.options;
+    const unlisten = tabs.listen((message) => {
+      if (message.type === 'playing' && message.talk === this.id) {
+        this.#playingElsewhere = !this.#sounds && message.at !== null;
+        this.store.dispatch({ type: 'playing', at: message.at });
+      }
+      if (message.type === 'stop' && message.talk === this.id && this.#sounds) void this.stop();
+    });
+    this.#abort.signal.addEventListener('abort', unlisten);
+    for (const gesture of ['pointerdown', 'keydown']) {
+      addEventListener(gesture, () => void this.#sound(true), { signal: this.#abort.signal });
+    }
+    void this.#sound();
     try {
-      await followTalk(
+      await this.#readTail();
+      await stream.follow(
         this.id,
         {
           cursor: () => this.state.cursor,
+          read: (events) => this.#read(events),
           event: (event) => this.#event(event),
           state: (state) => {
             if (state === 'connecting') this.store.dispatch({ type: 'stream.opened' });
@@ -117,6 +141,7 @@ export class TalkSession {
 
   /** Stops the reply that is being made or heard. */
   async stop() {
+    if (this.#playingElsewhere) this.options.tabs.tell({ type: 'stop', talk: this.id });
     const replyId = this.player.replyId ?? goingReply(this.state)?.id ?? this.#asked;
     if (!replyId) return;
     const at = playsHere(this.state, replyId) ? this.player.heard(replyId) : null;
@@ -144,6 +169,60 @@ export class TalkSession {
     this.store.dispatch({ type: 'settings.saved', talk });
   }
 
+  /** Says a finished reply again, here alone. @param {Reply} reply */
+  replay(reply) {
+    this.player.stop();
+    for (const clause of reply.clauses) {
+      this.player.add(reply.id, clause, this.state.settings.language, true);
+    }
+  }
+
+  /**
+   * Becomes the tab that sounds, as soon as no other one is.
+   * @param {boolean} [now] the reader is at this tab: it takes the sound over, between replies
+   */
+  async #sound(now = false) {
+    const { signal } = this.#abort;
+    if (this.#sounds || signal.aborted || (now && this.#playingElsewhere)) return;
+    await this.options.tabs.hold(`sound.${this.id}`, signal, {
+      steal: now,
+      onHeld: () => {
+        this.#sounds = true;
+      },
+    });
+    if (!this.#sounds || signal.aborted) return;
+    this.#sounds = false; // another tab has it
+    this.player.stop();
+    void this.#sound();
+  }
+
+  /** The newest words of a long talk, at once; the others come after. */
+  async #readTail() {
+    const after = this.options.talk.seq - TAIL;
+    if (after < TAIL) return;
+    const { events } = await this.options.api.events(this.id, after).catch(() => ({ events: [] }));
+    if (!events.length) return; // it is read from the beginning
+    this.store.dispatch({ type: 'tail.read', after, events });
+    void this.#readPast();
+  }
+
+  async #readPast() {
+    const { api, talk, user } = this.options;
+    let past = openTalk(talk, user);
+    while (past.cursor < this.state.cursor) {
+      const events = await eventsFrom(api, this.id, past.cursor, this.state.cursor, this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
+      past = reduce(past, { type: 'events.read', events });
+    }
+    this.store.dispatch({ type: 'past.read', past });
+  }
+
+  /** @param {DurableEvent[]} events */
+  #read(events) {
+    if (!this.state.ready) this.store.dispatch({ type: 'events.read', events });
+    else for (const event of events) this.#event(event);
+  }
+
   /** @param {TalkEvent} event */
   #event(event) {
     if (fit(this.state, event) === 'hole' && this.#brokenAt !== this.state.cursor) {
@@ -158,15 +237,23 @@ export class TalkSession {
   /** What an event does besides being shown. @param {TalkEvent} event */
   #effects(event) {
     switch (event.type) {
+      case 'utterance.final':
+        this.options.onActive();
+        break;
       case 'reply.started':
         this.#asked = null;
+        this.options.onActive();
+        break;
+      case 'member.joined':
+      case 'member.left':
+        void this.loadMembers();
         break;
       case 'reply.clause': {
         // Live replies only: those that were being made while this page was listening.
         const reply = replyById(this.state, event.reply_id);
         const clause = reply?.clauses.at(-1);
         const { settings } = this.state;
-        if (reply && clause && speakerOf(reply, settings, this.options.voices())) {
+        if (this.#sounds && reply && clause && speakerOf(reply, settings, this.options.voices())) {
           this.player.add(reply.id, clause, settings.language);
         }
         break;
@@ -210,7 +297,7 @@ export class TalkSession {
     });
   }
 
-  async #loadMembers() {
+  async loadMembers() {
     const answer = await this.options.api.members(this.id).catch(() => null);
     if (answer) this.store.dispatch({ type: 'members.loaded', members: answer.members });
   }

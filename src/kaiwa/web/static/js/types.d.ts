@@ -6,7 +6,16 @@ export type Role = 'owner' | 'speaker' | 'listener';
 export type Mode = 'button' | 'hands-free' | 'name';
 export type User = { id: string; name: string };
 export type Member = { participant: string; name: string; role: Role };
-export type Voice = { id: string; name: string; language: string; engine: string };
+export type Voice = { id: string; name: string; language: string; engine: string; sample?: string };
+export type SearchHit = {
+  talk: string;
+  title: string;
+  seq: number;
+  utterance_id: string | null;
+  text: string;
+  name: string | null;
+  at: string;
+};
 export type WireError = { code: string; message: string };
 
 export type TalkSettings = {
@@ -242,6 +251,7 @@ export type TalkState = {
   ready: boolean; // the backlog has been read
   deleted: boolean;
   entries: Entry[]; // in the order of seq
+  past: number | null; // how many of them came after the newest; null: they are still to come
   partials: Hypothesis[]; // in the order of beginning
   pending: PendingMessage[]; // typed here, not yet in the log
   participants: Record<string, Participant>;
@@ -261,14 +271,34 @@ export type Command =
   | { type: 'reply.refused' }
   | { type: 'reply.accepted'; replyId: string }
   | { type: 'playing'; at: Playing }
+  | { type: 'events.read'; events: DurableEvent[] }
+  | { type: 'tail.read'; after: number; events: DurableEvent[] }
+  | { type: 'past.read'; past: TalkState }
   | { type: 'settings.saved'; talk: Talk };
 
 // --- the page as a whole (core/app.js) -----------------------------------------------------------
 
 export type MicState = 'asleep' | 'opening' | 'listening' | 'reconnecting' | 'finishing';
+export type ControlState = MicState | 'muted' | 'hearing' | 'thinking' | 'speaking';
 export type SoundState = 'idle' | 'playing' | 'blocked';
 export type StreamState = 'idle' | 'connecting' | 'live';
-export type Notice = { id: number; level: 'info' | 'error'; text: string; code: string };
+export type Notice = {
+  id: number;
+  level: 'info' | 'error';
+  text: string;
+  code: string;
+  undo?: () => void;
+};
+
+/** What one browser's reader likes (prefs.js). */
+export type Preferences = {
+  theme: 'system' | 'light' | 'dark';
+  text: 'normal' | 'large' | 'larger';
+  microphone: string; // a device id; empty: the browser's choice
+  volume: number; // 0 … 1
+  speed: number; // 1: as it was recorded
+  archived: string[]; // talks out of sight in this browser
+};
 
 export type AppState = {
   phase: 'loading' | 'signed-out' | 'signed-in' | 'unreachable';
@@ -278,6 +308,7 @@ export type AppState = {
   openId: string | null; // the talk that the URL names
   stream: StreamState;
   mic: MicState;
+  muted: boolean;
   sound: SoundState;
   notices: Notice[];
 };
@@ -288,14 +319,30 @@ export type AppAction =
   | { type: 'unreachable' }
   | { type: 'talks'; talks: Talk[] }
   | { type: 'talk'; talk: Talk }
+  | { type: 'talk.active'; id: string } // something was said in it
   | { type: 'talk.gone'; id: string }
   | { type: 'voices'; voices: Voice[] }
   | { type: 'open'; id: string | null }
   | { type: 'stream'; state: StreamState }
   | { type: 'mic'; state: MicState }
+  | { type: 'muted'; on: boolean }
   | { type: 'sound'; state: SoundState }
-  | { type: 'notice'; level: Notice['level']; text: string; code: string }
+  | { type: 'notice'; level: Notice['level']; text: string; code: string; undo?: () => void }
   | { type: 'notice.closed'; id: number };
+
+/** What tabs of one browser tell each other (tabs.js). */
+export type TabMessage =
+  | { type: 'event'; event: TalkEvent } // from the stream, by the tab that leads
+  | { type: 'broken' } // the stream is
+  | { type: 'refused'; talk: string; status: number; code: string; text: string }
+  | { type: 'roll' } // a new leader asks who is where
+  | { type: 'want'; talk: string; seq: number }
+  | { type: 'changed' } // a tab has closed a talk
+  | { type: 'ping' }
+  | { type: 'pong'; good: boolean }
+  | { type: 'playing'; talk: string; at: Playing } // by the tab that sounds
+  | { type: 'stop'; talk: string }
+  | { type: 'signed-out' };
 
 // --- sound ---------------------------------------------------------------------------------------
 

@@ -1,27 +1,28 @@
 /**
- * One press of the microphone button: microphone -> source -> spool -> transport. The spool keeps
- * what the server has not durably stored, so a broken connection is taken up where it was.
+ * One press of the microphone button: microphone -> source -> spool -> upload. L16 is kept on disk
+ * too, so that neither a broken connection nor a closed page loses a word.
  */
 
-/** @import {CaptureAnswer, MicState, Source, Transport} from '../types.js' */
+/** @import {CaptureAnswer, MicState, Source} from '../types.js' */
 /** @import {Api} from '../api.js' */
-import { BYTES_PER_SAMPLE, SAMPLE_RATE } from '../core/protocol.js';
+/** @import {Kept} from './kept-sound.js' */
 import { mintId } from '../core/ids.js';
+import { BYTES_PER_SAMPLE, L16, SAMPLE_RATE } from '../core/protocol.js';
 import { Spool } from '../core/spool.js';
 import { ApiError } from '../api.js';
-import { pause } from '../event-stream.js';
+import { KeptSound, sendLeftOvers } from './kept-sound.js';
 import { Microphone } from './microphone.js';
 import { openSource } from './sources.js';
-import { canStreamRequests, fetchTransport, webSocketTransport } from './transports.js';
+import { Upload } from './upload.js';
 
-const KEPT_BYTES = 10 * 60 * SAMPLE_RATE * BYTES_PER_SAMPLE; // ten minutes of L16: 19 MB
-const BACKOFF_MS = [250, 600, 1200, 2500, 5000];
-const STEADY_MS = 5000; // an upload that lived this long starts the back-off anew
+const KEPT_BYTES = 15 * 60 * SAMPLE_RATE * BYTES_PER_SAMPLE; // a quarter of an hour of L16: 29 MB
 
 /**
  * @typedef {object} CaptureOptions
  * @property {string} talkId
+ * @property {string} userId
  * @property {Api} api
+ * @property {string} device the microphone's id; empty: the browser's choice
  * @property {'pcm' | 'recorder' | null} source
  * @property {'fetch' | 'websocket' | null} transport
  * @property {Promise<unknown>} after an earlier capture that is still being finished
@@ -30,17 +31,17 @@ const STEADY_MS = 5000; // an upload that lived this long starts the back-off an
  */
 
 export class Capture {
-  id = mintId();
   /** @type {Microphone | null} */
   microphone = null;
   /** @type {Source | null} */
   #source = null;
   #spool = new Spool(KEPT_BYTES);
-  #abort = new AbortController();
+  /** @type {Upload | null} */
+  #upload = null;
+  /** @type {KeptSound | null} */
+  #kept = null;
+  #cancelled = false;
   #ending = false;
-  #fellBack = false;
-  /** Where the current capture id began in the spool, in bytes. */
-  #base = 0;
 
   /** @param {CaptureOptions} options */
   constructor(options) {
@@ -49,14 +50,19 @@ export class Capture {
     this.done = Promise.resolve(null);
   }
 
+  /** Empty before the microphone is open. */
+  get id() {
+    return this.#upload?.id ?? '';
+  }
+
   /** Opens the microphone; from when this returns, sound is kept. Throws MicrophoneError. */
   async start() {
     this.options.onState('opening');
-    const microphone = await Microphone.open();
+    const microphone = await Microphone.open(this.options.device);
     this.microphone = microphone;
-    if (this.#abort.signal.aborted) return this.#sleep(); // ended while the browser asked
+    if (this.#cancelled) return this.#sleep(); // ended while the browser asked
     const source = await openSource(microphone, this.options.source);
-    if (this.#abort.signal.aborted) {
+    if (this.#cancelled) {
       source.stop();
       return this.#sleep();
     }
@@ -67,9 +73,16 @@ export class Capture {
       this.finish();
     });
     microphone.context.addEventListener('statechange', this.#contextChanged);
-    source.bytes.pipeTo(this.#spool.writable()).catch(() => this.#spool.close());
+    this.#upload = this.#uploadOf(source);
+    const { talkId, userId } = this.options;
+    const { id } = this.#upload;
+    if (source.resumable) {
+      this.#kept = new KeptSound({ key: id, user: userId, talk: talkId, capture: id, base: 0 });
+    }
+    const sink = this.#spool.writable((at, block) => this.#kept?.push(at, block));
+    source.bytes.pipeTo(sink).catch(() => this.#spool.close());
     this.options.onState('listening');
-    this.done = this.#upload(source).finally(() => this.#sleep());
+    this.done = this.#send(this.#upload).finally(() => this.#sleep());
     this.done.catch(() => {});
   }
 
@@ -78,7 +91,7 @@ export class Capture {
     if (this.#ending) return this.done;
     this.#ending = true;
     if (!this.#source) {
-      this.#abort.abort(); // start() ends it when the microphone is open
+      this.#cancelled = true; // start() ends it when the microphone is open
       return this.done;
     }
     this.options.onState('finishing');
@@ -91,90 +104,54 @@ export class Capture {
 
   /** Everything before `offset` samples of this capture is stored. @param {number} offset */
   durable(offset) {
-    this.#spool.release(this.#base + offset * BYTES_PER_SAMPLE);
+    this.#upload?.durable(offset);
+    this.#kept?.release(this.#spool.start);
+  }
+
+  /** Throws away what is not yet sent. */
+  cancel() {
+    this.#cancelled = true;
+    this.#upload?.abort();
+    this.#source?.stop();
+    this.#close();
   }
 
   /** @param {Source} source */
-  async #upload(source) {
+  #uploadOf(source) {
+    const { api, talkId, transport, onTrouble } = this.options;
+    return new Upload(
+      {
+        api,
+        talkId,
+        transport,
+        spool: this.#spool,
+        contentType: source.contentType,
+        resumable: source.resumable,
+        onConnection: (connected) =>
+          this.options.onState(
+            connected ? (this.#ending ? 'finishing' : 'listening') : 'reconnecting',
+          ),
+        onRenamed: (capture, base) => this.#kept?.rename(capture, base),
+        onTrouble,
+      },
+      mintId(),
+    );
+  }
+
+  /** @param {Upload} upload @returns {Promise<CaptureAnswer | null>} */
+  async #send(upload) {
     await this.options.after.catch(() => {});
-    let failures = 0;
-    let at = 0;
-    for (;;) {
-      const began = performance.now();
-      try {
-        return await this.#attempt(source, at);
-      } catch (error) {
-        if (this.#abort.signal.aborted) return null;
-        if (!(error instanceof ApiError) || !this.#canGoOn(error)) return this.#giveUp(error);
-        if (!source.resumable) return this.#giveUp(error, 'mic.broken');
-        if (performance.now() - began > STEADY_MS) failures = 0;
-        this.options.onState('reconnecting');
-        await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], this.#abort.signal);
-        at = await this.#placeToResume(at);
-        if (this.#abort.signal.aborted) return null;
-      }
+    try {
+      const answer = await upload.run(0);
+      if (answer) await this.#kept?.forget();
+      return answer;
+    } catch (error) {
+      const own = error instanceof ApiError;
+      if (own && !mayBeSentLater(error)) await this.#kept?.forget();
+      const broken = own && error.retryable;
+      this.options.onTrouble(broken ? 'mic.broken' : own ? error.code : 'mic.failed', error);
+      return null;
     }
-  }
-
-  /** @param {Source} source @param {number} at byte of the spool */
-  #attempt(source, at) {
-    const { name, send } = this.#transport();
-    document.documentElement.dataset.transport = name;
-    return send({
-      talkId: this.options.talkId,
-      capture: this.id,
-      offset: source.resumable ? (at - this.#base) / BYTES_PER_SAMPLE : 0,
-      contentType: source.contentType,
-      body: this.#spool.read(at, { forget: !source.resumable }),
-      signal: this.#abort.signal,
-    });
-  }
-
-  /** @returns {{name: string, send: Transport}} */
-  #transport() {
-    const wish = this.options.transport ?? (canStreamRequests() ? 'fetch' : 'websocket');
-    return wish === 'fetch' && !this.#fellBack
-      ? { name: 'fetch', send: fetchTransport }
-      : { name: 'websocket', send: webSocketTransport };
-  }
-
-  /**
-   * Where the server wants this capture to go on; waits until it answers. If what it wants is no
-   * longer kept, the rest becomes a capture of its own.
-   * @param {number} at
-   */
-  async #placeToResume(at) {
-    for (let failures = 0; !this.#abort.signal.aborted; failures++) {
-      try {
-        const offset = await this.options.api.durableOffset(this.options.talkId, this.id);
-        // The server is there, yet the body never arrived: something between streams no bodies.
-        if (offset === null && at === 0 && failures === 0) this.#fellBack = true;
-        const wanted = this.#base + (offset ?? 0) * BYTES_PER_SAMPLE;
-        this.#spool.release(wanted);
-        this.options.onState(this.#ending ? 'finishing' : 'listening');
-        if (wanted >= this.#spool.start) return wanted;
-        this.options.onTrouble('mic.lost');
-        this.id = mintId();
-        this.#base = this.#spool.start;
-        return this.#base;
-      } catch (error) {
-        if (error instanceof ApiError && !error.retryable) return at;
-        await pause(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)], this.#abort.signal);
-      }
-    }
-    return at;
-  }
-
-  /** @param {ApiError} error */
-  #canGoOn(error) {
-    return error.retryable || error.code === 'offset_conflict';
-  }
-
-  /** @param {unknown} error @param {string} [code] @returns {null} */
-  #giveUp(error, code) {
-    const own = error instanceof ApiError ? error.code : 'mic.failed';
-    this.options.onTrouble(code ?? own, error);
-    return null;
   }
 
   /** A sleeping phone stops the audio clock: what comes after is another capture. */
@@ -197,13 +174,53 @@ export class Capture {
     this.microphone.close();
     this.microphone = null;
   }
+}
 
-  /** Throws away what is not yet sent. */
-  cancel() {
-    this.#abort.abort();
-    this.#source?.stop();
-    this.#close();
-  }
+/**
+ * Sends what earlier pages of this person recorded and could not send.
+ *
+ * @param {Api} api
+ * @param {string} userId
+ * @param {(code: string) => void} onSent
+ */
+export function sendLeftOverSound(api, userId, onSent) {
+  return sendLeftOvers(userId, async (kept, sound, start) => {
+    const spool = new Spool(Infinity, start);
+    spool.push(sound);
+    spool.close();
+    try {
+      await api.talk(kept.talk); // a WebSocket would not say that it is gone
+      const answer = await uploadOfKept(api, kept, spool).run();
+      if (answer?.utterances.length) onSent('mic.recovered');
+      return answer !== null;
+    } catch (error) {
+      return error instanceof ApiError && !mayBeSentLater(error);
+    }
+  });
+}
+
+/** @param {Api} api @param {Kept} kept @param {Spool} spool */
+function uploadOfKept(api, kept, spool) {
+  return new Upload(
+    {
+      api,
+      talkId: kept.talk,
+      transport: null,
+      spool,
+      contentType: L16,
+      resumable: true,
+      onConnection: () => {},
+      onRenamed: () => {},
+      onTrouble: () => {},
+    },
+    kept.capture,
+    kept.base,
+  );
+}
+
+/** Whether the same person may succeed another time. @param {ApiError} error */
+function mayBeSentLater(error) {
+  return error.retryable || error.status === 401 || error.code === 'not_signed_in';
 }
 
 /** @param {() => boolean} holds @param {number} ms at most */

@@ -10,6 +10,7 @@ export class MicrophoneError extends Error {
 }
 
 const RATE = 16000;
+const START_MS = 5000; // an audio clock that does not run by then will not
 
 /** @type {Record<string, MicrophoneError['code']>} */
 const CODES = {
@@ -38,13 +39,19 @@ export class Microphone {
     source.connect(this.analyser);
   }
 
-  /** Must be called from a user's gesture: some browsers start no AudioContext without one. */
-  static async open() {
+  /**
+   * Must be called from a user's gesture: some browsers start no AudioContext without one.
+   * @param {string} [device] the microphone's id; one that is gone is replaced by the usual one
+   */
+  static async open(device = '') {
     if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneError('insecure');
     let context = contextAt(RATE);
+    /** @type {MediaStream | null} */
+    let stream = null;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({
+      stream = await navigator.mediaDevices.getUserMedia({
         audio: {
+          ...(device && { deviceId: { ideal: device } }),
           channelCount: 1,
           echoCancellation: true,
           noiseSuppression: true,
@@ -61,19 +68,33 @@ export class Microphone {
         context = new AudioContext({ latencyHint: 'interactive' });
         source = context.createMediaStreamSource(stream);
       }
-      if (context.state === 'suspended') await context.resume();
+      await running(context);
       return new Microphone(stream, context, source);
     } catch (error) {
       void context.close();
+      for (const track of stream?.getTracks() ?? []) track.stop();
+      if (error instanceof MicrophoneError) throw error;
       const name = error instanceof DOMException ? error.name : '';
       throw new MicrophoneError(CODES[name] ?? 'failed');
     }
+  }
+
+  /** Muted, it gives silence: the capture goes on. @param {boolean} on */
+  mute(on) {
+    this.track.enabled = !on;
   }
 
   close() {
     for (const track of this.stream.getTracks()) track.stop();
     if (this.context.state !== 'closed') void this.context.close();
   }
+}
+
+/** Throws where there is no audio device to give the time. @param {AudioContext} context */
+async function running(context) {
+  if (context.state === 'running') return;
+  const late = new Promise((_, fail) => setTimeout(fail, START_MS, new MicrophoneError('failed')));
+  await Promise.race([context.resume(), late]);
 }
 
 /** @param {number} sampleRate */
@@ -83,4 +104,15 @@ function contextAt(sampleRate) {
   } catch {
     return new AudioContext({ latencyHint: 'interactive' });
   }
+}
+
+/**
+ * The microphones there are; their names are known only once one was allowed.
+ * @returns {Promise<{id: string, name: string}[]>}
+ */
+export async function microphones() {
+  const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+  return all
+    .filter(({ kind, deviceId }) => kind === 'audioinput' && deviceId && deviceId !== 'default')
+    .map(({ deviceId, label }) => ({ id: deviceId, name: label }));
 }

@@ -5,6 +5,8 @@
 
 /** @import {Clause, Position} from '../types.js' */
 import { endOf, placeHeard } from '../core/voice.js';
+import { stretched } from '../core/stretch.js';
+import { preferences, watchPreferences } from '../prefs.js';
 import { languageOf, speakAloud } from './browser-voice.js';
 
 const TICK_MS = 100; // how exactly the highlight follows; clause ends are exact
@@ -22,6 +24,8 @@ const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
  * @property {number} from on the context's clock, in seconds
  * @property {number} to
  * @property {string} language
+ * @property {number} speed
+ * @property {boolean} again said before: nobody is told how far it was heard
  *
  * @typedef {object} PlayerOptions
  * @property {(clip: string, signal: AbortSignal) => Promise<ArrayBuffer>} load
@@ -37,6 +41,18 @@ let shared = null;
 function audio() {
   shared ??= new AudioContext({ latencyHint: 'interactive' });
   return shared;
+}
+
+/** @type {GainNode | null} the reader's volume */
+let volume = null;
+
+function output() {
+  if (volume) return volume;
+  const gain = audio().createGain();
+  gain.connect(audio().destination);
+  watchPreferences(() => gain.gain.setTargetAtTime(preferences().volume, audio().currentTime, 0.02));
+  volume = gain;
+  return gain;
 }
 
 /** Call from a user's gesture, so that replies may sound later. */
@@ -69,7 +85,7 @@ export class Player {
     this.options = options;
     const context = audio();
     this.#gain = context.createGain();
-    this.#gain.connect(context.destination);
+    this.#gain.connect(output());
     context.addEventListener('statechange', this.#stateChanged);
   }
 
@@ -77,9 +93,10 @@ export class Player {
    * @param {string} replyId
    * @param {Clause} clause
    * @param {string} language of the talk, for the browser's voice
+   * @param {boolean} [again] it was said before
    */
-  add(replyId, clause, language) {
-    if (this.#stopped.has(replyId)) return;
+  add(replyId, clause, language, again = false) {
+    if (this.#stopped.has(replyId) && !again) return;
     this.#items.push({
       replyId,
       clause,
@@ -88,6 +105,8 @@ export class Player {
       from: Infinity,
       to: Infinity,
       language,
+      speed: preferences().speed,
+      again,
     });
     this.#prefetch();
     this.#stateChanged();
@@ -101,7 +120,7 @@ export class Player {
     if (spoken?.replyId === replyId) {
       return { clause: spoken.clause.index, ms: this.#elapsed(spoken) };
     }
-    const clips = this.#items.filter((item) => item.replyId === replyId);
+    const clips = this.#items.filter((item) => item.replyId === replyId && !item.again);
     return placeHeard(clips, audio().currentTime, this.#heard.get(replyId));
   }
 
@@ -118,7 +137,8 @@ export class Player {
     if (replyId) this.#stopped.add(replyId);
     const gone = this.#items.filter((item) => !replyId || item.replyId === replyId);
     if (!gone.length) return;
-    for (const id of new Set(gone.map((item) => item.replyId))) {
+    const first = gone.filter((item) => !item.again);
+    for (const id of new Set(first.map((item) => item.replyId))) {
       this.#heard.set(id, this.heard(id));
     }
     this.#items = this.#items.filter((item) => !gone.includes(item));
@@ -151,6 +171,7 @@ export class Player {
       item.buffer = this.options
         .load(clip, this.#abort.signal)
         .then((bytes) => audio().decodeAudioData(bytes))
+        .then((buffer) => atSpeed(buffer, item.speed))
         .catch(() => {
           if (!this.#abort.signal.aborted) this.options.onTrouble('clip.failed');
           return null;
@@ -189,7 +210,7 @@ export class Player {
     item.from = Math.max(context.currentTime + LEAD_S, this.#free);
     item.to = item.from + buffer.duration;
     this.#free = item.to;
-    node.onended = () => this.#ended(item, buffer.duration * 1000);
+    node.onended = () => this.#ended(item, buffer.duration * item.speed * 1000);
     node.start(item.from);
     item.node = node;
   }
@@ -222,8 +243,10 @@ export class Player {
   #ended(item, ms) {
     if (!this.#items.includes(item)) return;
     const end = endOf(item.clause, ms);
-    this.#heard.set(item.replyId, end);
-    this.options.onHeard({ replyId: item.replyId, ...end });
+    if (!item.again) {
+      this.#heard.set(item.replyId, end);
+      this.options.onHeard({ replyId: item.replyId, ...end });
+    }
     this.#reported = performance.now();
     const root = document.documentElement;
     root.dataset.played = String(Number(root.dataset.played ?? 0) + 1);
@@ -254,9 +277,9 @@ export class Player {
     if (this.#told !== item) {
       this.#told = item;
       this.options.onPlaying(position);
-      this.options.onHeard(position);
+      if (!item.again) this.options.onHeard(position);
       this.#reported = now;
-    } else if (now - this.#reported >= REPORT_MS) {
+    } else if (!item.again && now - this.#reported >= REPORT_MS) {
       this.options.onHeard(position);
       this.#reported = now;
     }
@@ -273,7 +296,7 @@ export class Player {
   #elapsed(item) {
     return this.#speech?.item === item
       ? performance.now() - this.#speech.began
-      : (audio().currentTime - item.from) * 1000;
+      : (audio().currentTime - item.from) * 1000 * item.speed;
   }
 
   #stateChanged = () => {
@@ -288,4 +311,13 @@ export class Player {
       if (this.#items.length && audio().state !== 'running') this.options.onState('blocked');
     }, WAKE_MS);
   };
+}
+
+/** Slower or faster, at the same pitch. @param {AudioBuffer} buffer @param {number} speed */
+function atSpeed(buffer, speed) {
+  if (speed === 1) return buffer;
+  const samples = stretched(buffer.getChannelData(0), speed, buffer.sampleRate);
+  const out = audio().createBuffer(1, samples.length, buffer.sampleRate);
+  out.copyToChannel(samples, 0);
+  return out;
 }

@@ -13,6 +13,7 @@ export const START = Object.freeze({
   openId: null,
   stream: 'idle',
   mic: 'asleep',
+  muted: false,
   sound: 'idle',
   notices: [],
 });
@@ -38,6 +39,11 @@ export function reduceApp(state, action) {
           : [action.talk, ...talks],
       };
     }
+    case 'talk.active': {
+      const talk = state.talks?.find((t) => t.id === action.id);
+      if (!talk || !state.talks || state.talks[0] === talk) return state;
+      return { ...state, talks: [talk, ...state.talks.filter((t) => t !== talk)] };
+    }
     case 'talk.gone':
       return {
         ...state,
@@ -55,19 +61,22 @@ export function reduceApp(state, action) {
       return {
         ...state,
         mic: action.state,
+        muted: state.muted && action.state !== 'asleep' && action.state !== 'opening',
         // A microphone that works has no trouble any more.
         notices:
           action.state === 'listening'
             ? state.notices.filter((n) => !n.code.startsWith('mic.'))
             : state.notices,
       };
+    case 'muted':
+      return state.muted === action.on ? state : { ...state, muted: action.on };
     case 'sound':
       return state.sound === action.state ? state : { ...state, sound: action.state };
     case 'notice': {
-      const { level, text, code } = action;
+      const { level, text, code, undo } = action;
       if (state.notices.some((n) => n.text === text)) return state;
       const id = Math.max(0, ...state.notices.map((n) => n.id)) + 1;
-      return { ...state, notices: [...state.notices, { id, level, text, code }].slice(-NOTICES) };
+      return { ...state, notices: [...state.notices, { id, level, text, code, undo }].slice(-NOTICES) };
     }
     case 'notice.closed':
       return { ...state, notices: state.notices.filter((n) => n.id !== action.id) };

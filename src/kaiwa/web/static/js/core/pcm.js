@@ -16,6 +16,17 @@ export function encodeL16(samples) {
   return bytes;
 }
 
+/** @param {Bytes[]} blocks @returns {Bytes} one after the other */
+export function joined(blocks) {
+  const all = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    all.set(block, at);
+    at += block.length;
+  }
+  return all;
+}
+
 /** @returns {TransformStream<Float32Array, Bytes>} */
 export function l16Encoder() {
   return new TransformStream({

@@ -15,10 +15,15 @@ export class Spool {
   /** @type {(() => void)[]} */
   #waiting = [];
 
-  /** @param {number} limit bytes kept at most; then the oldest go, and `lost` counts them */
-  constructor(limit) {
+  /**
+   * @param {number} limit bytes kept at most; then the oldest go, and `lost` counts them
+   * @param {number} [start] the place of the first byte, if what came before is gone
+   */
+  constructor(limit, start = 0) {
     this.limit = limit;
     this.lost = 0;
+    this.#start = start;
+    this.#end = start;
   }
 
   /** The first byte that is still here. */
@@ -103,10 +108,16 @@ export class Spool {
     );
   }
 
-  /** @returns {WritableStream<Bytes>} */
-  writable() {
+  /**
+   * @param {(at: number, block: Bytes) => void} onBlock told of each block and its place
+   * @returns {WritableStream<Bytes>}
+   */
+  writable(onBlock) {
     return new WritableStream({
-      write: (block) => this.push(block),
+      write: (block) => {
+        onBlock(this.#end, block);
+        this.push(block);
+      },
       close: () => this.close(),
       abort: () => this.close(),
     });

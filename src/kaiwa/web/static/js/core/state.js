@@ -6,16 +6,14 @@
  * The readers' rules of docs/protocol.md live here: durable events count only in their order;
  * partials of finished utterances and deltas of finished replies are dropped; after a gap between
  * deltas the reply waits for its clause.
- *
- * Places in a reply's text (`offset`, `start`, `end`, `length`) count code points, as the server
- * does, not UTF-16 units.
  */
 
-/** @import {Command, DurableEvent, Entry, Hypothesis, Note, Participant, Presence, Reply,
- *   ReplyClause, ReplyCut, ReplyDelta, ReplyFinished, Role, Talk, TalkEvent, TalkSettings,
- *   TalkState, User, UtteranceFinal, UtterancePartial}
+/** @import {Command, DurableEvent, Hypothesis, Note, Participant, Presence, Reply, ReplyDelta,
+ *   Role, Talk, TalkEvent, TalkSettings, TalkState, User, UtteranceFinal, UtterancePartial}
  *   from '../types.js' */
+import { change, findEntry, keep } from './entries.js';
 import { AGENT, isDurable } from './protocol.js';
+import { cutOf, startedReply, withClause, withDelta, withEnd } from './reply.js';
 
 /** @param {Talk} talk @param {User} me @returns {TalkState} */
 export function openTalk(talk, me) {
@@ -28,6 +26,7 @@ export function openTalk(talk, me) {
     ready: false,
     deleted: false,
     entries: [],
+    past: 0,
     partials: [],
     pending: [],
     participants: {},
@@ -92,6 +91,13 @@ export function reduce(state, action) {
         partials: keep(state.partials, (p) => !p.stale),
       };
 
+    case 'events.read':
+      return action.events.reduce(reduce, state);
+    case 'tail.read':
+      // Of a long talk the newest is read first, and shown at once.
+      return action.events.reduce(reduce, { ...state, cursor: action.after, past: null });
+    case 'past.read':
+      return withPast(state, action.past);
     case 'stream.opened':
       // What passed by while nobody read is unknown: what is still true is said again.
       return {
@@ -168,44 +174,23 @@ export function isSpeaking(state, participant) {
   return state.speaking.some((s) => s.startsWith(`${participant} `));
 }
 
-/**
- * A reply's text in pieces: each clause, and what lies between and after them.
- *
- * @param {Reply} reply
- * @returns {{text: string, clause: number | null}[]}
- */
-export function pieces(reply) {
-  const signs = Array.from(reply.text);
-  /** @type {{text: string, clause: number | null}[]} */
-  const out = [];
-  let at = 0;
-  /** @param {number} to @param {number | null} clause */
-  const take = (to, clause) => {
-    if (to > at) out.push({ text: signs.slice(at, to).join(''), clause });
-    at = Math.max(at, to);
-  };
-  for (const clause of [...reply.clauses].sort((a, b) => a.index - b.index)) {
-    take(Math.min(clause.start, signs.length), null);
-    take(Math.min(clause.end, signs.length), clause.index);
-  }
-  take(signs.length, null);
-  return out;
-}
-
-/**
- * What was heard of a reply and what was not.
- * @param {Reply} reply
- * @returns {{heard: string, rest: string}}
- */
-export function heardParts(reply) {
-  if (!reply.cut) return { heard: reply.text, rest: '' };
-  const heard = reply.cut.heardText;
-  const rest = reply.text.startsWith(heard) ? reply.text.slice(heard.length) : '';
-  return { heard, rest };
-}
-
 /** How many participants can be told apart by colour; colour 0 is the agent's. */
 export const COLOURS = 8;
+
+/**
+ * The talk as a whole: `past` has read it from its beginning up to here. What was live stays so.
+ * @param {TalkState} state @param {TalkState} past @returns {TalkState}
+ */
+function withPast(state, past) {
+  const first = state.entries[0]?.seq ?? Infinity;
+  const before = past.entries.filter((entry) => entry.seq < first);
+  /** @type {TalkState['participants']} */
+  const participants = {};
+  for (const [id, known] of Object.entries({ ...past.participants, ...state.participants })) {
+    participants[id] = { ...known, colour: past.participants[id]?.colour ?? known.colour };
+  }
+  return { ...state, participants, entries: [...before, ...state.entries], past: before.length };
+}
 
 // --- durable -------------------------------------------------------------------------------------
 
@@ -224,31 +209,12 @@ function durable(state, event) {
       return {
         ...known(state, AGENT, { name: event.name }),
         asking: false,
-        entries: [
-          ...state.entries,
-          {
-            kind: 'reply',
-            id: event.reply_id,
-            seq: event.seq,
-            at: event.at,
-            name: event.name,
-            generation: event.generation,
-            status: 'going',
-            text: '',
-            length: 0,
-            clauses: [],
-            cut: null,
-            timing: {},
-            error: null,
-            notice: null,
-            live: state.ready,
-          },
-        ],
+        entries: [...state.entries, startedReply(event, state.ready)],
       };
     case 'reply.clause':
       return changeReply(state, event.reply_id, (reply) => withClause(reply, event, state.ready));
     case 'reply.finished':
-      return changeReply(state, event.reply_id, (reply) => finished(reply, event));
+      return changeReply(state, event.reply_id, (reply) => withEnd(reply, event));
     case 'reply.cut':
       return changeReply(state, event.reply_id, (reply) => ({ ...reply, cut: cutOf(event) }));
     case 'talk.updated':
@@ -310,46 +276,6 @@ function final(state, event) {
   };
 }
 
-/** @param {Reply} reply @param {ReplyClause} event @param {boolean} ready @returns {Reply} */
-function withClause(reply, event, ready) {
-  const placed = place(reply, event.start, event.text, true);
-  const missing = event.end - placed.length;
-  return {
-    ...reply,
-    text: missing > 0 ? placed.text + ' '.repeat(missing) : placed.text,
-    length: Math.max(placed.length, event.end),
-    live: reply.live || ready,
-    clauses: [
-      ...reply.clauses,
-      {
-        index: event.index,
-        text: event.text,
-        start: event.start,
-        end: event.end,
-        clip: event.clip ?? null,
-        durationMs: event.duration_ms,
-      },
-    ],
-  };
-}
-
-/** @param {Reply} reply @param {ReplyFinished} event @returns {Reply} */
-function finished(reply, event) {
-  return {
-    ...reply,
-    status: event.status,
-    text: event.text,
-    length: count(event.text),
-    timing: event.timing ?? {},
-    error: event.error ?? null,
-  };
-}
-
-/** @param {ReplyCut} event */
-function cutOf(event) {
-  return { clause: event.clause, ms: event.ms, heardText: event.heard_text, by: event.by };
-}
-
 /** @param {TalkState} state @param {Note} note @returns {TalkState} */
 function noted(state, note) {
   return { ...state, entries: [...state.entries, note] };
@@ -404,48 +330,17 @@ function speech(state, participant, capture, on) {
   };
 }
 
-/** @param {TalkState} state @param {ReplyDelta} event @returns {TalkState} */
-function delta(state, event) {
-  return changeReply(state, event.reply_id, (reply) => {
-    if (reply.status !== 'going') return reply;
-    const placed = place(reply, event.offset, event.text, false);
-    return placed.length === reply.length ? reply : { ...reply, ...placed };
-  });
-}
-
 /** @param {TalkState} state @param {Presence} event @returns {TalkState} */
 function presence(state, event) {
   return known(state, event.participant, { name: event.name, here: event.state === 'here' });
 }
 
+/** @param {TalkState} state @param {ReplyDelta} event @returns {TalkState} */
+function delta(state, event) {
+  return changeReply(state, event.reply_id, (reply) => withDelta(reply, event));
+}
+
 // --- small tools ---------------------------------------------------------------------------------
-
-/**
- * The reply's text with `text` at its place. What is already there stays; over a gap only a
- * clause may reach.
- *
- * @param {Reply} reply
- * @param {number} offset
- * @param {string} text
- * @param {boolean} overGap
- * @returns {{text: string, length: number}}
- */
-function place(reply, offset, text, overGap) {
-  const gap = offset - reply.length;
-  if (gap > 0 && !overGap) return { text: reply.text, length: reply.length };
-  if (gap >= 0) {
-    return { text: reply.text + ' '.repeat(gap) + text, length: offset + count(text) };
-  }
-  const fresh = Array.from(text).slice(-gap);
-  return { text: reply.text + fresh.join(''), length: reply.length + fresh.length };
-}
-
-/** @param {string} text */
-function count(text) {
-  let n = 0;
-  for (const _ of text) n++;
-  return n;
-}
 
 /** @param {Talk} talk @returns {TalkSettings} */
 function settingsOf(talk) {
@@ -476,55 +371,9 @@ function known(state, id, change) {
   return { ...state, participants: { ...state.participants, [id]: { ...next, ...change } } };
 }
 
-/**
- * From the end, where nearly all that is looked for stands.
- * @template {Entry['kind']} K
- * @param {Entry[]} entries
- * @param {K} kind
- * @param {string} id
- * @returns {Extract<Entry, {kind: K}> | null}
- */
-function findEntry(entries, kind, id) {
-  for (let i = entries.length - 1; i >= 0; i--) {
-    const entry = entries[i];
-    if (entry.kind === kind && entry.id === id) {
-      return /** @type {Extract<Entry, {kind: K}>} */ (entry);
-    }
-  }
-  return null;
-}
-
-/**
- * @template {Entry['kind']} K
- * @param {TalkState} state
- * @param {K} kind
- * @param {string} id
- * @param {(entry: Extract<Entry, {kind: K}>) => Extract<Entry, {kind: K}>} changed
- * @returns {TalkState}
- */
-function change(state, kind, id, changed) {
-  const entry = findEntry(state.entries, kind, id);
-  if (!entry) return state;
-  const next = changed(entry);
-  if (next === entry) return state;
-  const entries = state.entries.slice();
-  entries[entries.lastIndexOf(entry)] = next;
-  return { ...state, entries };
-}
-
 /** @param {TalkState} state @param {string} id @param {(reply: Reply) => Reply} changed */
 function changeReply(state, id, changed) {
   return change(state, 'reply', id, changed);
-}
-
-/**
- * Like filter, but the same array if all stay.
- * @template T
- * @param {T[]} list
- * @param {(item: T) => boolean} stays
- */
-function keep(list, stays) {
-  return list.every(stays) ? list : list.filter(stays);
 }
 
 /**

@@ -1,14 +1,18 @@
 /** The bar at the bottom: the microphone, the agent, the keyboard. */
 
+/** @import {ControlState} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
 /** @import {MessageKey} from '../i18n.js' */
+import { controlState } from '../core/control.js';
 import { goingReply, isSpeaking } from '../core/state.js';
 import { unlockSound } from '../audio/playback.js';
 import { h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';
 import { MeterView } from './meter.js';
+import { openPreferences } from './preferences.js';
 
-/** @typedef {'asleep' | 'opening' | 'listening' | 'hearing' | 'reconnecting' | 'finishing'} Shown */
+/** @type {Partial<Record<ControlState, string>>} */
+const FACES = { muted: 'mic-off', thinking: 'dots', speaking: 'wave' };
 
 export class DockView {
   #meter = new MeterView();
@@ -16,8 +20,11 @@ export class DockView {
   #ask;
   #askText = h('span');
   #stop;
+  #mute;
+  #handsFree;
   #hear;
-  #status = h('p', { class: 'status', 'data-testid': 'status' });
+  #status = h('p', { class: 'status', role: 'status', 'data-testid': 'status' });
+  #hint = h('p', { class: 'space-hint' }, h('kbd', {}, 'Space'), t('dock.space'));
   #input = h('textarea', {
     id: 'message',
     rows: 1,
@@ -53,21 +60,31 @@ export class DockView {
   );
   #controls;
   #readOnly = h('p', { class: 'quiet', hidden: true }, t('dock.listenOnly'));
+  #face = '';
 
   /** @param {Controller} controller */
   constructor(controller) {
     this.controller = controller;
-    this.#mic = h(
-      'button',
-      {
-        class: 'mic',
-        type: 'button',
-        'data-testid': 'mic',
-        'aria-pressed': 'false',
-        onclick: () => controller.toggleMicrophone(),
+    const end = () => controller.release();
+    this.#mic = h('button', {
+      class: 'mic',
+      type: 'button',
+      'data-testid': 'mic',
+      'aria-pressed': 'false',
+      onpointerdown: (/** @type {PointerEvent} */ event) => {
+        if (event.button !== 0) return;
+        this.#mic.setPointerCapture(event.pointerId);
+        controller.press();
       },
-      icon('mic'),
-    );
+      onpointerup: end,
+      onpointercancel: end,
+      oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(), // a long touch
+      onclick: (/** @type {MouseEvent} */ event) => {
+        if (event.detail !== 0) return; // the pointer has been there
+        controller.press(); // a screen reader, or Enter
+        controller.release();
+      },
+    });
     this.#ask = h(
       'button',
       { class: 'ask', type: 'button', 'data-testid': 'ask', onclick: () => controller.ask() },
@@ -84,7 +101,43 @@ export class DockView {
         onclick: () => controller.session?.stop(),
       },
       icon('stop'),
-      t('dock.stop'),
+      h('span', {}, t('dock.stop')),
+    );
+    this.#mute = h(
+      'button',
+      {
+        class: 'tool',
+        type: 'button',
+        hidden: true,
+        'data-testid': 'mute',
+        onclick: () => controller.mute(!controller.state.muted),
+      },
+      icon('mic-off'),
+    );
+    const tune = h(
+      'button',
+      {
+        class: 'tool tune',
+        type: 'button',
+        'data-testid': 'prefs',
+        'aria-label': t('prefs.open'),
+        title: t('prefs.open'),
+        onclick: openPreferences,
+      },
+      icon('tune'),
+    );
+    this.#handsFree = h(
+      'button',
+      {
+        class: 'switch',
+        type: 'button',
+        'aria-pressed': 'false',
+        title: t('talk.handsFreeHint'),
+        'data-testid': 'hands-free',
+        onclick: () => controller.toggleHandsFree(),
+      },
+      h('span', { class: 'knob', 'aria-hidden': 'true' }),
+      t('talk.handsFree'),
     );
     this.#hear = h(
       'button',
@@ -95,9 +148,9 @@ export class DockView {
     this.#controls = h(
       'div',
       { class: 'controls' },
-      h('div', { class: 'side left' }, this.#ask),
+      h('div', { class: 'side left' }, this.#handsFree, this.#ask),
       h('div', { class: 'mic-place' }, this.#meter.element, this.#mic),
-      h('div', { class: 'side right' }, this.#stop),
+      h('div', { class: 'side right' }, this.#stop, this.#mute, tune),
     );
     this.element = h(
       'section',
@@ -106,6 +159,7 @@ export class DockView {
       this.#readOnly,
       this.#status,
       this.#controls,
+      this.#hint,
       this.#form,
     );
   }
@@ -114,57 +168,71 @@ export class DockView {
     const { state, session, capture } = this.controller;
     const talk = session?.state ?? null;
     const listener = talk?.role === 'listener';
-    const mic = this.#micState();
-    const root = document.documentElement;
-    root.dataset.micState = mic;
-    root.dataset.stream = state.stream === 'live' ? 'live' : 'connecting';
-
-    this.#mic.dataset.state = mic;
-    this.#mic.setAttribute('aria-pressed', String(mic !== 'asleep' && mic !== 'finishing'));
-    const off = mic === 'asleep' || mic === 'finishing';
-    this.#mic.setAttribute('aria-label', t(off ? 'mic.start' : 'mic.stop'));
-    this.#meter.listen(capture?.microphone?.analyser ?? null);
-
     const going = talk ? talk.asking || goingReply(talk) !== null : false;
-    const sounding = state.sound !== 'idle';
+    const sounding = state.sound === 'playing' || talk?.playing != null;
+    const hearing = talk !== null && isSpeaking(talk, talk.me);
+    const { mic, muted } = state;
+    const shown = controlState({ mic, muted, hearing, thinking: going, speaking: sounding });
+    const root = document.documentElement.dataset;
+    root.micState = mic === 'listening' && hearing ? 'hearing' : mic;
+    root.control = shown;
+    root.stream = state.stream === 'live' ? 'live' : 'connecting';
+
+    const off = mic === 'asleep' || mic === 'finishing';
+    this.#mic.dataset.state = shown;
+    this.#mic.dataset.on = String(!off && !muted);
+    this.#mic.setAttribute('aria-pressed', String(!off && !muted));
+    this.#mic.setAttribute('aria-label', t(off ? 'mic.start' : muted ? 'dock.unmute' : 'mic.stop'));
+    this.#drawFace(FACES[shown] ?? 'mic');
+    this.#meter.listen(muted ? null : (capture?.microphone?.analyser ?? null));
+
+    this.#mute.hidden = off || muted;
+    this.#mute.setAttribute('aria-label', t('dock.mute'));
+    this.#mute.title = t('dock.mute');
     this.#stop.hidden = !going && !sounding;
     this.#ask.disabled = !talk || going;
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
+    this.#handsFree.hidden = !talk;
+    this.#handsFree.setAttribute('aria-pressed', String(talk?.settings.mode === 'hands-free'));
 
     this.#controls.hidden = listener;
     this.#form.hidden = listener || !talk;
     this.#ask.hidden = !talk;
     this.#readOnly.hidden = !listener;
-    const { key, values } = this.#statusNow(mic, agent);
+    const said = talk?.entries.some((entry) => entry.kind !== 'note') ?? false;
+    this.#hint.hidden = listener || said || mic !== 'asleep';
+    const { key, values } = this.#statusNow(shown, agent);
     setText(this.#status, t(key, values));
     this.#status.dataset.status = key.replace('status.', '');
   }
 
-  /** @returns {Shown} */
-  #micState() {
-    const { state, session } = this.controller;
-    if (state.mic !== 'listening') return state.mic;
-    return session && isSpeaking(session.state, session.state.me) ? 'hearing' : 'listening';
+  /** @param {string} name */
+  #drawFace(name) {
+    if (this.#face === name) return;
+    this.#face = name;
+    const bars = Array.from({ length: 4 }, () => h('i'));
+    const moving = name === 'wave' || name === 'dots';
+    this.#mic.replaceChildren(
+      moving ? h('span', { class: `face ${name}`, 'aria-hidden': 'true' }, ...bars) : icon(name),
+    );
   }
 
   /**
-   * @param {Shown} mic
+   * @param {ControlState} shown
    * @param {string} name
    * @returns {{key: MessageKey, values?: Record<string, string>}}
    */
-  #statusNow(mic, name) {
+  #statusNow(shown, name) {
     const { state, session } = this.controller;
-    if (session && state.stream === 'connecting' && session.state.ready && mic === 'asleep') {
+    if (session && state.stream === 'connecting' && session.state.ready && shown === 'asleep') {
       return { key: 'status.offline' };
     }
-    const reply = session && goingReply(session.state);
-    if (mic !== 'asleep' && mic !== 'listening') return { key: `status.${mic}` };
-    if (state.sound === 'playing') return { key: 'status.speaking', values: { name } };
-    if (reply?.text) return { key: 'status.answering', values: { name } };
-    if (reply || session?.state.asking) return { key: 'status.thinking', values: { name } };
-    return { key: `status.${mic}` };
+    if (shown === 'thinking' && session && goingReply(session.state)?.text) {
+      return { key: 'status.answering', values: { name } };
+    }
+    return { key: `status.${shown}`, values: { name } };
   }
 
   #send() {

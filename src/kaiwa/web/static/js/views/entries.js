@@ -2,7 +2,8 @@
 
 /** @import {Entry, Hypothesis, Note, Participant, PendingMessage, Reply, Utterance}
  *   from '../types.js' */
-import { heardParts, pieces } from '../core/state.js';
+import { heardParts, pieces } from '../core/reply.js';
+import { STAGES, waterfall } from '../core/timing.js';
 import { h, icon } from '../dom.js';
 import { clockTime, hasMessage, t } from '../i18n.js';
 
@@ -14,16 +15,13 @@ import { clockTime, hasMessage, t } from '../i18n.js';
  * @property {number | null} playing the clause that is being heard
  */
 
-/** The order in which the stages of a reply happen. */
-const STAGES = /** @type {const} */ (['first_token', 'first_clause', 'first_clip', 'total']);
-
 /**
  * @param {HTMLElement} element
  * @param {Utterance} utterance
  * @param {Frame} frame
- * @param {((utterance: Utterance) => void) | null} onEdit
+ * @param {{copy: () => void, edit: (() => void) | null}} on
  */
-export function drawUtterance(element, utterance, frame, onEdit) {
+export function drawUtterance(element, utterance, frame, on) {
   dress(element, 'utterance', frame, utterance.id);
   element.dataset.testid = 'utterance';
   const body = h('p', { class: 'words', lang: langOf(utterance.language) }, utterance.text);
@@ -37,21 +35,12 @@ export function drawUtterance(element, utterance, frame, onEdit) {
       t('utterance.edited'),
     ),
   ];
-  const edit =
-    onEdit &&
-    utterance.capture !== null &&
-    h(
-      'button',
-      {
-        class: 'plain round edit',
-        type: 'button',
-        'aria-label': t('utterance.edit'),
-        title: t('utterance.edit'),
-        onclick: () => onEdit(utterance),
-      },
-      icon('edit'),
-    );
-  fill(element, utterance.name, utterance.at, frame, body, ...(note || []), edit);
+  const heard = utterance.capture !== null;
+  const tools = toolbar(
+    on.edit && heard && tool('edit', t('utterance.edit'), on.edit),
+    tool('copy', t('copy.one'), on.copy),
+  );
+  fill(element, utterance.name, utterance.at, frame, body, ...(note || []), tools);
 }
 
 /**
@@ -77,8 +66,13 @@ export function drawPartial(element, partial, frame) {
   if (height > (parseFloat(words.style.minHeight) || 0)) words.style.minHeight = `${height}px`;
 }
 
-/** @param {HTMLElement} element @param {Reply} reply @param {Frame} frame */
-export function drawReply(element, reply, frame) {
+/**
+ * @param {HTMLElement} element
+ * @param {Reply} reply
+ * @param {Frame} frame
+ * @param {{copy: () => void, replay: () => void}} on
+ */
+export function drawReply(element, reply, frame, on) {
   const open = element.querySelector('details')?.open ?? false;
   dress(element, `reply ${reply.status}`, frame, reply.id);
   element.dataset.testid = 'reply';
@@ -105,6 +99,38 @@ export function drawReply(element, reply, frame) {
     words,
     ...remarks(reply, heard),
     timing(reply, open),
+    toolbar(
+      reply.status !== 'going' && canBeSaid(reply) && tool('replay', t('reply.again'), on.replay),
+      tool('copy', t('copy.one'), on.copy),
+    ),
+  );
+}
+
+/** @param {Reply} reply */
+function canBeSaid(reply) {
+  return reply.clauses.some(({ clip }) => clip !== null);
+}
+
+/** What can be done with an entry; out of the way until it is pointed at, or picked. */
+/** @param {...(HTMLElement | false | null)} tools */
+function toolbar(...tools) {
+  return h('div', { class: 'tools' }, ...tools);
+}
+
+/** @param {string} name @param {string} label @param {() => void} act */
+function tool(name, label, act) {
+  return h(
+    'button',
+    {
+      class: 'plain round',
+      type: 'button',
+      tabindex: -1, // reached when its entry is picked
+      'aria-label': label,
+      title: label,
+      'data-testid': name,
+      onclick: act,
+    },
+    icon(name),
   );
 }
 
@@ -125,24 +151,27 @@ function remarks(reply, heard) {
   return out;
 }
 
-/** Where the time went. @param {Reply} reply @param {boolean} open */
+/** Where the time went: each stage from where the one before ended. */
+/** @param {Reply} reply @param {boolean} open */
 function timing(reply, open) {
-  const stages = STAGES.filter((stage) => reply.timing[stage] !== undefined);
-  if (!stages.length) return null;
-  const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[stages[0]];
-  const whole = Math.max(...stages.map((stage) => reply.timing[stage]), 1);
+  const bars = waterfall(reply);
+  if (!bars.length) return null;
+  const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[STAGES[0]];
+  const whole = Math.max(bars[bars.length - 1].to, 1);
   return h(
     'details',
     { class: 'timing', open, 'data-testid': 'timing' },
-    h('summary', {}, t('reply.timing', { s: seconds(first) })),
+    h('summary', {}, t('reply.timing', { s: seconds(first ?? whole) })),
     h(
       'dl',
       {},
-      ...stages.flatMap((stage) => {
-        const bar = h('meter', { min: 0, max: whole, value: reply.timing[stage], 'aria-hidden': 'true' });
+      ...bars.flatMap(({ stage, from, to }) => {
+        const bar = h('i', { 'aria-hidden': 'true' });
+        bar.style.marginInlineStart = `${(100 * from) / whole}%`;
+        bar.style.width = `${(100 * (to - from)) / whole}%`;
         return [
           h('dt', {}, t(`timing.${stage}`)),
-          h('dd', {}, bar, t('timing.seconds', { s: seconds(reply.timing[stage]) })),
+          h('dd', {}, h('span', { class: 'bar' }, bar), t('timing.seconds', { s: seconds(to) })),
         ];
       }),
     ),
@@ -272,7 +301,7 @@ function wireText(code, message) {
 }
 
 /** @param {number} ms */
-function seconds(ms) {
+export function seconds(ms) {
   return (ms / 1000).toFixed(ms < 9950 ? 2 : 1);
 }
 

@@ -6,9 +6,10 @@ import { h, icon } from '../dom.js';
 import { t } from '../i18n.js';
 
 const INFO_MS = 6000;
+const UNDO_MS = 8000;
 
 export class NoticesView {
-  element = h('div', { class: 'notices', role: 'region', 'aria-live': 'assertive' });
+  element = h('div', { class: 'notices', role: 'region', 'aria-label': t('notice.region'), 'aria-live': 'polite' });
   /** @type {Map<number, HTMLElement>} */
   #shown = new Map();
 
@@ -29,7 +30,7 @@ export class NoticesView {
       const element = this.#card(notice);
       this.#shown.set(notice.id, element);
       this.element.append(element);
-      if (notice.level === 'info') setTimeout(() => this.#close(notice), INFO_MS);
+      if (notice.level === 'info') setTimeout(() => this.#close(notice), notice.undo ? UNDO_MS : INFO_MS);
     }
   }
 
@@ -40,6 +41,20 @@ export class NoticesView {
       { class: `notice ${notice.level}`, 'data-testid': 'notice', 'data-code': notice.code },
       icon(notice.level === 'error' ? 'alert' : 'info'),
       h('p', {}, notice.text),
+      notice.undo &&
+        h(
+          'button',
+          {
+            class: 'link',
+            type: 'button',
+            'data-testid': 'undo',
+            onclick: () => {
+              notice.undo?.();
+              this.#close(notice);
+            },
+          },
+          t('notice.undo'),
+        ),
       h(
         'button',
         {

@@ -2,25 +2,48 @@
 
 /** @import {Participant} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
+import { talkPath } from '../api.js';
 import { AGENT } from '../core/protocol.js';
 import { routeHash } from '../core/route.js';
 import { h, icon, setText } from '../dom.js';
 import { locale, setLocale, t } from '../i18n.js';
 import { DockView } from './dock.js';
 import { NoticesView } from './notices.js';
+import { spokenForm } from './entries.js';
+import { openInside } from './inside.js';
+import { openMembers } from './members.js';
+import { openMenu } from './menu.js';
+import { SearchBar } from './search.js';
 import { openSettings } from './settings.js';
-import { SidebarView, titleOf } from './sidebar.js';
+import { openShare } from './share.js';
+import { SidebarView, renameInput, titleOf } from './sidebar.js';
 import { SignInView } from './sign-in.js';
 import { TranscriptView } from './transcript.js';
+
+const BADGES = 4; // more people are a number
+const EXPORTS = /** @type {const} */ (['txt', 'md', 'srt', 'vtt', 'json']);
 
 export class PageView {
   #notices;
   #sidebar;
-  #transcript = new TranscriptView();
+  #transcript;
+  #search;
   #dock;
-  #title = h('h1', { class: 'talk-name' });
-  #people = h('ul', { class: 'people' });
-  #settings;
+  #titleText = h('button', { type: 'button', 'data-testid': 'title', onclick: () => this.#rename() });
+  #title = h('h1', { class: 'talk-name' }, this.#titleText);
+  #badges = h('ul', { 'aria-hidden': 'true' });
+  #people = h(
+    'button',
+    {
+      class: 'people',
+      hidden: true,
+      type: 'button',
+      'data-testid': 'people',
+      onclick: () => openMembers(this.controller),
+    },
+    this.#badges,
+  );
+  #tools;
   #back;
   #home;
   #main;
@@ -36,18 +59,21 @@ export class PageView {
     this.onLocale = onLocale;
     this.#notices = new NoticesView(controller);
     this.#sidebar = new SidebarView(controller, this.#languages());
+    this.#transcript = new TranscriptView(controller);
+    this.#search = new SearchBar(controller, this.#transcript);
     this.#dock = new DockView(controller);
-    this.#settings = h(
-      'button',
-      {
-        class: 'plain round',
-        type: 'button',
-        'aria-label': t('settings.open'),
-        title: t('settings.open'),
-        'data-testid': 'settings',
-        onclick: () => this.#openSettings(),
-      },
-      icon('settings'),
+    const more = roundButton('more', t('talk.more'), 'more', () => this.#openMenu(more));
+    more.setAttribute('aria-haspopup', 'menu');
+    const search = roundButton('search', t('talk.search'), 'search', () => this.#search.open());
+    const share = roundButton('share', t('talk.share'), 'share', () => this.#share());
+    for (const button of [search, share]) button.classList.add('desk-only');
+    this.#tools = h(
+      'div',
+      { class: 'head-tools' },
+      search,
+      share,
+      roundButton('settings', t('settings.open'), 'settings', () => this.#openSettings()),
+      more,
     );
     this.#back = h(
       'a',
@@ -63,7 +89,8 @@ export class PageView {
     this.#main = h(
       'main',
       { class: 'talk' },
-      h('header', { class: 'talk-head' }, this.#back, this.#title, this.#people, this.#settings),
+      h('header', { class: 'talk-head' }, this.#back, this.#title, this.#people, this.#tools),
+      this.#search.element,
       this.#transcript.element,
       this.#home,
       this.#dock.element,
@@ -75,7 +102,24 @@ export class PageView {
   /** Another talk is open. */
   openTalk() {
     this.#transcript.open(this.controller.session);
+    this.#search.close();
     this.#peopleDrawn = null;
+  }
+
+  /** @param {number} seq of what is to be shown */
+  showPlace(seq) {
+    const { session } = this.controller;
+    if (!session) return;
+    /** Once it has been read. @returns {boolean} */
+    const reveal = () => {
+      const { entries, ready, past } = session.state;
+      const index = entries.findIndex((entry) => entry.seq >= seq);
+      if (index < 0 || !ready || past === null) return false;
+      this.#transcript.reveal(index);
+      return true;
+    };
+    if (reveal()) return;
+    const unwatch = session.store.watch(() => reveal() && unwatch());
   }
 
   update() {
@@ -99,13 +143,15 @@ export class PageView {
     this.#sidebar.update();
     this.#home.hidden = state.openId !== null;
     this.#transcript.element.hidden = !session;
-    this.#settings.hidden = !session;
+    this.#tools.hidden = !session;
     this.#title.hidden = !session;
     const title = session ? titleOf(session.state.settings) : 'kaiwa';
-    setText(this.#title, title);
+    setText(this.#titleText, title);
+    this.#titleText.disabled = session?.state.role === 'listener';
     document.title = session ? `${title} – kaiwa` : title;
     this.#drawPeople();
     this.#transcript.update();
+    this.#search.update();
     this.#dock.update();
   }
 
@@ -125,7 +171,14 @@ export class PageView {
     this.#peopleDrawn = people;
     const all = Object.values(people ?? {}).filter((p) => p.id !== AGENT && p.name);
     // Alone, one needs no list of oneself.
-    this.#people.replaceChildren(...(all.length > 1 ? all.map(personBadge) : []));
+    this.#people.hidden = all.length < 2;
+    this.#badges.replaceChildren(...all.slice(0, BADGES).map(personBadge));
+    if (all.length > BADGES) {
+      this.#badges.append(h('li', { class: 'others', 'data-sign': `+${all.length - BADGES}` }));
+    }
+    const names = all.map(({ name, here }) => (here ? t('talk.here', { name }) : name));
+    this.#people.title = `${t('talk.people')}: ${names.join(', ')}`;
+    this.#people.setAttribute('aria-label', this.#people.title);
   }
 
   #openSettings() {
@@ -133,6 +186,73 @@ export class PageView {
     if (!session) return;
     const { id, role, settings, cursor } = session.state;
     openSettings(this.controller, { ...settings, id, role, seq: cursor, created_at: '' });
+  }
+
+  #share() {
+    const { session } = this.controller;
+    if (session) openShare(this.controller, session.id);
+  }
+
+  #rename() {
+    const { session } = this.controller;
+    if (!session) return;
+    const { title } = session.state.settings;
+    let open = true;
+    const input = renameInput(title, (to) => {
+      if (!open) return;
+      open = false;
+      input.replaceWith(this.#titleText);
+      if (to !== null && to !== title) void this.controller.changeTalk(session.id, { title: to });
+    });
+    this.#titleText.replaceWith(input);
+    input.select();
+  }
+
+  /** @param {HTMLElement} anchor */
+  #openMenu(anchor) {
+    const { session } = this.controller;
+    if (!session) return;
+    const { settings, entries, role } = session.state;
+    const exporting = EXPORTS.map((form) => ({
+      text: t(`export.${form}`),
+      icon: 'save',
+      act: () => location.assign(`${talkPath(session.id, 'export')}?format=${form}`),
+    }));
+    openMenu(anchor, t('talk.more'), [
+      { text: t('talk.search'), icon: 'search', id: 'menu-search', act: () => this.#search.open() },
+      { text: t('talk.share'), icon: 'share', id: 'menu-share', act: () => this.#share() },
+      {
+        text: t('talk.people'),
+        icon: 'people',
+        id: 'menu-people',
+        act: () => openMembers(this.controller),
+      },
+      ...(role === 'listener'
+        ? []
+        : [
+            {
+              text: t('talk.handsFree'),
+              checked: settings.mode === 'hands-free',
+              act: () => this.controller.toggleHandsFree(),
+            },
+          ]),
+      {
+        text: t('talk.copyAll'),
+        icon: 'copy',
+        act: () => this.controller.copy(entries.map(spokenForm).filter(Boolean).join('\n')),
+      },
+      {
+        text: t('talk.export'),
+        icon: 'save',
+        act: () => openMenu(anchor, t('talk.export'), exporting),
+      },
+      {
+        text: t('talk.inside'),
+        icon: 'clock',
+        id: 'menu-inside',
+        act: () => openInside(this.controller),
+      },
+    ]);
   }
 
   #languages() {
@@ -157,10 +277,22 @@ export class PageView {
 
 /** @param {Participant} person */
 function personBadge({ name, here, colour }) {
+  const initial = (Array.from(name)[0] ?? '').toUpperCase();
+  return h('li', { 'data-colour': colour, 'data-sign': initial, class: here ? 'here' : '' });
+}
+
+/** @param {string} name @param {string} label @param {string} testid @param {() => void} act */
+function roundButton(name, label, testid, act) {
   return h(
-    'li',
-    { 'data-colour': colour, class: here ? 'here' : '', title: here ? t('talk.here', { name }) : name },
-    h('span', { 'aria-hidden': 'true' }, (Array.from(name)[0] ?? '').toUpperCase()),
-    h('span', { class: 'visually-hidden' }, here ? t('talk.here', { name }) : name),
+    'button',
+    {
+      class: 'plain round',
+      type: 'button',
+      'aria-label': label,
+      title: label,
+      'data-testid': testid,
+      onclick: act,
+    },
+    icon(name),
   );
 }

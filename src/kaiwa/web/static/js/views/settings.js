@@ -1,14 +1,17 @@
-/** A talk's settings, in a dialog; and its end, after one more question. */
+/** A talk's settings, in a dialog. */
 
 /** @import {Talk, TalkSettings, Voice} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
+/** @import {MessageKey} from '../i18n.js' */
 import { h, icon } from '../dom.js';
 import { languageName, t } from '../i18n.js';
-import { titleOf } from './sidebar.js';
+import { preferences } from '../prefs.js';
+import { field, option, sheet, show } from './dialog.js';
 
 const LANGUAGES = ['ja', 'en', 'zh', 'ko', 'fr', 'de', 'es', 'it', 'pt', 'ru', 'vi', 'id', 'th', 'hi'];
 /** @type {TalkSettings['mode'][]} */
 const MODES = ['button', 'hands-free', 'name'];
+const PRESETS = ['friend', 'minutes', 'teacher', 'interpreter'];
 
 /**
  * Opens the dialog; it removes itself when it closes.
@@ -19,16 +22,13 @@ const MODES = ['button', 'hands-free', 'name'];
 export function openSettings(controller, talk) {
   const readOnly = talk.role === 'listener';
   const fields = {
-    title: h('input', { name: 'title', maxlength: 200, placeholder: t('talk.untitled') }),
-    language: choice('language', languageOptions(talk.language)),
-    mode: choice(
-      'mode',
-      MODES.map((mode) => option(mode, t(`mode.${mode}`))),
-    ),
-    voice: choice('voice', voiceOptions(controller.state.voices, talk)),
-    agent_name: h('input', { name: 'agent_name', maxlength: 60, required: true }),
+    title: h('input', { maxlength: 200, placeholder: t('talk.untitled') }),
+    language: h('select', {}, ...languageOptions(talk.language)),
+    mode: h('select', {}, ...MODES.map((mode) => option(mode, t(`mode.${mode}`)))),
+    voice: h('select', {}, ...voiceOptions(controller.state.voices, talk)),
+    llm_model: h('select', {}, ...modelOptions([], talk.llm_model)),
+    agent_name: h('input', { maxlength: 60, required: true }),
     instructions: h('textarea', {
-      name: 'instructions',
       rows: 4,
       maxlength: 8000,
       placeholder: t('settings.instructionsHint'),
@@ -41,6 +41,7 @@ export function openSettings(controller, talk) {
     fields[name].disabled = readOnly;
     fields[name].dataset.testid = `setting-${name}`;
   }
+  void listModels(controller, fields.llm_model, talk.llm_model);
 
   const save = async () => {
     /** @type {Record<string, string>} */
@@ -53,132 +54,98 @@ export function openSettings(controller, talk) {
     if (nothing || (await controller.changeTalk(talk.id, changed))) dialog.close();
   };
 
-  const dialog = h(
-    'dialog',
-    { class: 'sheet', 'aria-labelledby': 'settings-title', 'data-testid': 'settings-dialog' },
-    h(
-      'form',
-      {
-        onsubmit: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          void save();
-        },
+  const form = h(
+    'form',
+    {
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void save();
       },
-      h(
-        'header',
-        {},
-        h('h2', { id: 'settings-title' }, t('settings.title')),
-        h(
-          'button',
-          {
-            class: 'plain round',
-            type: 'button',
-            'aria-label': t('settings.close'),
-            onclick: () => dialog.close(),
-          },
-          icon('close'),
-        ),
-      ),
-      h(
-        'div',
-        { class: 'fields' },
-        field(t('settings.name'), fields.title),
-        field(t('settings.language'), fields.language),
-        field(t('settings.mode'), fields.mode),
-        field(t('settings.voice'), fields.voice),
-        field(t('settings.agent'), fields.agent_name),
-        field(t('settings.instructions'), fields.instructions),
-        talk.role === 'owner' &&
-          h(
-            'button',
-            {
-              class: 'danger-link',
-              type: 'button',
-              'data-testid': 'delete-talk',
-              onclick: () => {
-                dialog.close();
-                confirmDelete(controller, talk);
-              },
-            },
-            t('settings.delete'),
-          ),
-      ),
-      !readOnly &&
-        h(
-          'footer',
-          {},
-          h(
-            'button',
-            { class: 'soft', type: 'button', onclick: () => dialog.close() },
-            t('settings.cancel'),
-          ),
-          h(
-            'button',
-            { class: 'primary', type: 'submit', 'data-testid': 'settings-save' },
-            t('settings.save'),
-          ),
-        ),
-    ),
-  );
-  show(dialog);
-}
-
-/** @param {Controller} controller @param {Talk} talk */
-function confirmDelete(controller, talk) {
-  const dialog = h(
-    'dialog',
-    { class: 'sheet small', role: 'alertdialog', 'aria-labelledby': 'delete-title' },
-    h('h2', { id: 'delete-title' }, t('delete.title')),
-    h('p', {}, t('delete.text', { title: titleOf(talk) })),
+    },
     h(
-      'footer',
-      {},
-      h(
-        'button',
-        { class: 'soft', type: 'button', autofocus: true, onclick: () => dialog.close() },
-        t('settings.cancel'),
-      ),
-      h(
-        'button',
-        {
-          class: 'danger',
-          type: 'button',
-          'data-testid': 'delete-confirm',
-          onclick: () => {
-            dialog.close();
-            void controller.deleteTalk(talk.id);
-          },
-        },
-        t('delete.confirm'),
-      ),
+      'div',
+      { class: 'fields' },
+      field(t('settings.name'), fields.title),
+      field(t('settings.language'), fields.language),
+      field(t('settings.mode'), fields.mode),
+      field(t('settings.voice'), voiceRow(controller, fields.voice)),
+      field(t('settings.agent'), fields.agent_name),
+      field(t('settings.instructions'), fields.instructions, !readOnly && presets(fields.instructions)),
+      field(t('settings.model'), fields.llm_model),
     ),
+    !readOnly &&
+      h(
+        'footer',
+        {},
+        h('button', { class: 'soft', type: 'button', onclick: () => dialog.close() }, t('settings.cancel')),
+        h('button', { class: 'primary', type: 'submit', 'data-testid': 'settings-save' }, t('settings.save')),
+      ),
   );
+  const dialog = sheet(t('settings.title'), 'settings-dialog', form);
   show(dialog);
 }
 
-/** @param {HTMLDialogElement} dialog */
-function show(dialog) {
-  dialog.addEventListener('close', () => dialog.remove());
-  dialog.addEventListener('click', (event) => {
-    if (event.target === dialog) dialog.close(); // the backdrop
-  });
-  document.body.append(dialog);
-  dialog.showModal();
+/** @param {HTMLTextAreaElement} instructions */
+function presets(instructions) {
+  const choose = h(
+    'select',
+    {
+      class: 'presets',
+      'aria-label': t('settings.presets'),
+      'data-testid': 'presets',
+      onchange: () => {
+        if (choose.value) instructions.value = t(/** @type {MessageKey} */ (`preset.${choose.value}.text`));
+        choose.value = '';
+      },
+    },
+    option('', t('settings.presets')),
+    ...PRESETS.map((name) => option(name, t(/** @type {MessageKey} */ (`preset.${name}.name`)))),
+  );
+  return choose;
 }
 
-/** @param {string} label @param {HTMLElement} control */
-function field(label, control) {
-  return h('div', { class: 'field' }, h('label', { for: control.id }, label), control);
+/** The choice, and a way to hear it. @param {Controller} controller @param {HTMLSelectElement} voice */
+function voiceRow(controller, voice) {
+  const sound = new Audio();
+  sound.onerror = () => controller.trouble('sample.failed');
+  const sample = () => controller.state.voices.find(({ id }) => id === voice.value)?.sample;
+  const hear = h(
+    'button',
+    {
+      class: 'soft round-soft',
+      type: 'button',
+      'aria-label': t('settings.hear'),
+      title: t('settings.hear'),
+      'data-testid': 'hear-voice',
+      onclick: () => {
+        sound.src = sample() ?? '';
+        sound.volume = preferences().volume;
+        void sound.play().catch(() => {});
+      },
+    },
+    icon('sound'),
+  );
+  const draw = () => {
+    hear.hidden = !sample();
+    sound.pause();
+  };
+  voice.addEventListener('change', draw);
+  queueMicrotask(draw);
+  return h('div', { class: 'row' }, voice, hear);
 }
 
-/** @param {string} name @param {HTMLElement[]} options */
-function choice(name, options) {
-  return h('select', { name }, ...options);
+/** @param {Controller} controller @param {HTMLSelectElement} select @param {string} now */
+async function listModels(controller, select, now) {
+  const { chat } = await controller.api.models().catch(() => ({ chat: { models: [] } }));
+  const value = select.value;
+  select.replaceChildren(...modelOptions(chat.models.map(({ name }) => name), now));
+  select.value = value;
 }
 
-/** @param {string} value @param {string} text */
-function option(value, text) {
-  return h('option', { value }, text);
+/** @param {string[]} names @param {string} now */
+function modelOptions(names, now) {
+  const all = now && !names.includes(now) ? [now, ...names] : names;
+  return [option('', t('settings.modelAuto')), ...all.map((name) => option(name, name))];
 }
 
 /** @param {string} now */

@@ -1,29 +1,54 @@
-/** The talks in a list, and who is signed in. */
+/** The talks in a list: found, renamed, put away, deleted; and who is signed in. */
 
-/** @import {Talk} from '../types.js' */
+/** @import {SearchHit, Talk} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
+/** @import {Item} from './menu.js' */
 import { routeHash } from '../core/route.js';
-import { h, icon } from '../dom.js';
+import { folded } from '../core/search.js';
+import { brandIcon, h, icon } from '../dom.js';
 import { shortWhen, t } from '../i18n.js';
+import { preferences, prefer, watchPreferences } from '../prefs.js';
+import { openMenu } from './menu.js';
+import { openShare } from './share.js';
+
+const TYPING_MS = 250;
 
 export class SidebarView {
-  #list = h('ul', { class: 'talk-list' });
+  #list = h('ul', { class: 'talk-list', 'data-testid': 'talk-list' });
   #none = h('p', { class: 'quiet', hidden: true });
+  #archived = h('ul', { class: 'talk-list' });
+  #archive = h('details', { class: 'archive', hidden: true }, h('summary'), this.#archived);
+  #hits = h('ul', { class: 'hits', 'data-testid': 'hits' });
+  #found = h('section', { hidden: true }, h('h2', {}, t('talks.found')), this.#hits);
+  #find = h('input', {
+    type: 'search',
+    class: 'find',
+    'aria-label': t('talks.find'),
+    placeholder: t('talks.find'),
+    maxlength: 200,
+    'data-testid': 'find',
+    oninput: () => this.#typed(),
+  });
   #user = h('span', { class: 'user-name' });
   /** @type {unknown[]} */
   #drawn = [];
+  /** @type {SearchHit[] | null} */
+  #results = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typing;
+  /** @type {string | null} the talk that is being renamed */
+  #renaming = null;
 
   /** @param {Controller} controller @param {HTMLElement} languages */
   constructor(controller, languages) {
     this.controller = controller;
-    this.#none.textContent = t('talks.none');
     this.element = h(
       'nav',
       { class: 'sidebar', 'aria-label': t('talks.title') },
       h(
         'header',
         { class: 'sidebar-head' },
-        h('a', { class: 'brand', href: '#/' }, h('img', { src: '/static/icon.svg', alt: '' }), 'kaiwa'),
+        h('a', { class: 'brand', href: '#/' }, brandIcon(), 'kaiwa'),
         h(
           'button',
           {
@@ -36,7 +61,8 @@ export class SidebarView {
           t('talks.new'),
         ),
       ),
-      h('div', { class: 'sidebar-body' }, this.#list, this.#none),
+      h('div', { class: 'finder' }, icon('search'), this.#find),
+      h('div', { class: 'sidebar-body' }, this.#list, this.#none, this.#found, this.#archive),
       h(
         'footer',
         { class: 'sidebar-foot' },
@@ -56,35 +82,175 @@ export class SidebarView {
         ),
       ),
     );
+    watchPreferences(() => this.update());
   }
 
   update() {
     const { talks, openId, user } = this.controller.state;
-    if (this.#drawn[0] === talks && this.#drawn[1] === openId && this.#drawn[2] === user) return;
-    this.#drawn = [talks, openId, user];
+    const { archived } = preferences();
+    const now = [talks, openId, user, archived, this.#find.value, this.#results, this.#renaming];
+    if (now.every((value, i) => value === this.#drawn[i])) return;
+    this.#drawn = now;
     this.#user.textContent = user?.name ?? '';
-    this.#none.hidden = talks === null || talks.length > 0;
-    this.#list.replaceChildren(...(talks ?? []).map((talk) => item(talk, talk.id === openId)));
+    const wanted = folded(this.#find.value.trim());
+    const shown = (talks ?? []).filter((talk) => folded(titleOf(talk)).includes(wanted));
+    const away = new Set(archived);
+    const live = shown.filter(({ id }) => !away.has(id) || wanted || id === openId);
+    const put = shown.filter(({ id }) => away.has(id) && !wanted && id !== openId);
+    const focus = document.activeElement?.closest('li')?.dataset.talk;
+    this.#list.replaceChildren(...live.map((talk) => this.#item(talk)));
+    this.#archived.replaceChildren(...put.map((talk) => this.#item(talk)));
+    this.#archive.hidden = put.length === 0;
+    this.#archive.children[0].textContent = t('talks.archived', { n: String(put.length) });
+    if (focus && !this.#renaming) {
+      /** @type {HTMLElement | null} */
+      const link = this.element.querySelector(`li[data-talk="${focus}"] a`);
+      link?.focus({ preventScroll: true });
+    }
+    this.#found.hidden = !this.#results?.length;
+    this.#hits.replaceChildren(...(this.#results ?? []).map(hit));
+    const nothing = talks !== null && !live.length && !put.length && !this.#results?.length;
+    this.#none.hidden = !nothing;
+    this.#none.textContent = t(wanted ? 'talks.nothing' : 'talks.none');
+  }
+
+  /** @param {Talk} talk */
+  #item(talk) {
+    const open = talk.id === this.controller.state.openId;
+    const title = titleOf(talk);
+    if (this.#renaming === talk.id) {
+      const rename = (/** @type {string | null} */ to) => {
+        if (this.#renaming !== talk.id) return;
+        this.#renaming = null;
+        this.update();
+        if (to !== null && to !== talk.title) void this.controller.changeTalk(talk.id, { title: to });
+      };
+      const input = renameInput(talk.title, rename);
+      requestAnimationFrame(() => input.select());
+      return h('li', { 'data-talk': talk.id }, input);
+    }
+    const more = h(
+      'button',
+      {
+        class: 'plain round row-menu',
+        type: 'button',
+        'aria-haspopup': 'menu',
+        'aria-label': t('talks.menu', { title }),
+        'data-testid': 'talk-menu',
+        onclick: () => openMenu(more, t('talks.menu', { title }), this.#actions(talk)),
+      },
+      icon('more'),
+    );
+    return h(
+      'li',
+      { 'data-talk': talk.id },
+      h(
+        'a',
+        {
+          href: routeHash(talk.id),
+          'data-testid': 'talk-link',
+          'data-talk': talk.id,
+          'aria-current': open ? 'page' : null,
+        },
+        h('span', { class: 'talk-title' }, title),
+        h('time', { datetime: talk.created_at }, shortWhen(talk.created_at)),
+      ),
+      more,
+    );
+  }
+
+  /** @param {Talk} talk @returns {Item[]} */
+  #actions(talk) {
+    const { archived } = preferences();
+    const away = archived.includes(talk.id);
+    const others = archived.filter((id) => id !== talk.id);
+    /** @type {Item[]} */
+    const items = [
+      { text: t('talk.share'), icon: 'share', act: () => openShare(this.controller, talk.id) },
+      {
+        text: t(away ? 'talks.unarchive' : 'talks.archive'),
+        icon: 'archive',
+        id: 'archive',
+        act: () => prefer({ archived: away ? others : [...others, talk.id] }),
+      },
+    ];
+    if (talk.role !== 'listener') {
+      const act = () => {
+        this.#renaming = talk.id;
+        this.update();
+      };
+      items.unshift({ text: t('talks.rename'), icon: 'edit', id: 'rename', act });
+    }
+    items.push(
+      talk.role === 'owner'
+        ? {
+            text: t('talks.delete'),
+            icon: 'trash',
+            id: 'delete',
+            danger: true,
+            act: () => this.controller.deleteTalk(talk),
+          }
+        : {
+            text: t('talks.leave'),
+            icon: 'exit',
+            danger: true,
+            act: () => this.controller.leaveTalk(talk.id),
+          },
+    );
+    return items;
+  }
+
+  #typed() {
+    clearTimeout(this.#typing);
+    this.#results = null;
+    this.update();
+    const text = this.#find.value.trim();
+    if (text) this.#typing = setTimeout(() => this.#search(text), TYPING_MS);
+  }
+
+  /** @param {string} text */
+  async #search(text) {
+    const { results } = await this.controller.api.search(text).catch(() => ({ results: [] }));
+    if (this.#find.value.trim() !== text) return;
+    this.#results = results;
+    this.update();
   }
 }
 
-/** @param {Talk} talk @param {boolean} open */
-function item(talk, open) {
+/** @param {SearchHit} found */
+function hit(found) {
   return h(
     'li',
     {},
     h(
       'a',
-      {
-        href: routeHash(talk.id),
-        'data-testid': 'talk-link',
-        'data-talk': talk.id,
-        'aria-current': open ? 'page' : null,
-      },
-      h('span', { class: 'talk-title' }, titleOf(talk)),
-      h('time', { datetime: talk.created_at }, shortWhen(talk.created_at)),
+      { href: routeHash(found.talk, found.seq), 'data-testid': 'hit' },
+      h('span', { class: 'hit-text' }, found.text),
+      h('span', { class: 'hit-where' }, `${titleOf(found)} · ${shortWhen(found.at)}`),
     ),
   );
+}
+
+/**
+ * @param {string} title
+ * @param {(to: string | null) => void} done null: as it was
+ */
+export function renameInput(title, done) {
+  const input = h('input', {
+    class: 'rename',
+    maxlength: 200,
+    'aria-label': t('settings.name'),
+    placeholder: t('talk.untitled'),
+    'data-testid': 'rename-input',
+    onblur: () => done(input.value.trim()),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (event.isComposing) return;
+      if (event.key === 'Enter') done(input.value.trim());
+      if (event.key === 'Escape') done(null);
+    },
+  });
+  input.value = title;
+  return input;
 }
 
 /** @param {{title: string}} talk */

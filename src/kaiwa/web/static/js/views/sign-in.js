@@ -2,7 +2,7 @@
 
 /** @import {Controller} from '../controller.js' */
 import { ApiError } from '../api.js';
-import { h } from '../dom.js';
+import { brandIcon, h } from '../dom.js';
 import { hasMessage, t } from '../i18n.js';
 
 export class SignInView {
@@ -47,7 +47,7 @@ export class SignInView {
       h(
         'div',
         { class: 'door-card' },
-        h('h1', { class: 'brand' }, h('img', { src: '/static/icon.svg', alt: '' }), 'kaiwa'),
+        h('h1', { class: 'brand' }, brandIcon(), 'kaiwa'),
         h('p', { class: 'tagline' }, t('app.tagline')),
         h(
           'form',

@@ -1,11 +1,13 @@
 /**
- * What was said, the newest at the bottom. Only a window of a long talk is in the document; it
- * grows upwards when the reader scrolls there. Entries keep their elements, so nothing flickers.
+ * What was said, the newest at the bottom. Of a long talk only a window is in the document; it
+ * moves with the reader, both ways. Entries keep their elements, so nothing flickers.
  */
 
 /** @import {Entry, TalkState, Utterance} from '../types.js' */
+/** @import {Controller} from '../controller.js' */
 /** @import {TalkSession} from '../talk-session.js' */
-import { AGENT } from '../core/protocol.js';
+import { follows, speaker } from '../core/entries.js';
+import { folded } from '../core/search.js';
 import { h, icon } from '../dom.js';
 import { dayName, t } from '../i18n.js';
 import {
@@ -17,32 +19,26 @@ import {
   drawUtterance,
   spokenForm,
 } from './entries.js';
+import { EmptyView } from './empty.js';
+import { light, marksIn } from './highlight.js';
 
-const WINDOW = 120; // entries shown at first, and more at each step upwards
+const WINDOW = 120; // entries shown at first
+const STEP = 40; // by which the window grows at one end
+const MOST = 200; // and is cut at the other
 const NEAR_PX = 120; // this close to the bottom the reader follows what comes
-const FOLLOWS_MS = 120_000; // within this time the same speaker's name is not repeated
+const AHEAD_PX = 1200; // this close to the window's edge it moves on
 
 /** @typedef {{element: HTMLElement, drawn: unknown[]}} Slot */
 
 export class TranscriptView {
   #list = h('div', { class: 'entries' });
-  #earlier = h(
-    'button',
-    { class: 'soft earlier', type: 'button', hidden: true, onclick: () => this.#showEarlier() },
-    t('talk.earlier'),
-  );
   #latest = h(
     'button',
-    {
-      class: 'latest',
-      type: 'button',
-      hidden: true,
-      onclick: () => this.#toBottom('smooth'),
-    },
+    { class: 'latest', type: 'button', hidden: true, 'data-testid': 'latest', onclick: () => this.#toLatest() },
     icon('down'),
     t('talk.latest'),
   );
-  #empty = h('div', { class: 'empty', hidden: true });
+  #empty = new EmptyView();
   #live = h('div', { class: 'visually-hidden', 'aria-live': 'polite', 'data-testid': 'announcer' });
   #scroller = h(
     'div',
@@ -53,8 +49,10 @@ export class TranscriptView {
       'aria-label': t('talk.log'),
       tabindex: 0,
       onscroll: () => this.#scrolled(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+      onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event),
     },
-    h('div', { class: 'column' }, this.#earlier, this.#list, this.#empty),
+    h('div', { class: 'column' }, this.#list, this.#empty.element),
   );
   element = h('div', { class: 'transcript' }, this.#scroller, this.#latest, this.#live);
 
@@ -62,18 +60,23 @@ export class TranscriptView {
   #slots = new Map();
   /** @type {TalkSession | null} */
   #session = null;
-  #shown = WINDOW;
+  /** The window, as indices of entries; `#last` null: up to the newest. */
+  #first = 0;
+  /** @type {number | null} */
+  #last = null;
+  #past = 0;
   #sticks = true;
   #announced = 0;
   /** @type {string | null} the utterance that is being corrected */
   #editing = null;
+  /** @type {string | null} the entry whose tools are at hand */
+  #picked = null;
+  #sought = '';
   #resized = new ResizeObserver(() => this.#sticks && this.#toBottom());
 
-  constructor() {
-    this.#empty.append(
-      h('p', { class: 'empty-title' }),
-      h('p', { class: 'empty-hint' }),
-    );
+  /** @param {Controller} controller */
+  constructor(controller) {
+    this.controller = controller;
     this.#resized.observe(this.#scroller);
     this.#resized.observe(this.#list);
   }
@@ -83,25 +86,59 @@ export class TranscriptView {
     this.#session = session;
     this.#slots.clear();
     this.#list.replaceChildren();
-    this.#shown = WINDOW;
+    this.#first = 0;
+    this.#last = null;
+    this.#past = 0;
     this.#sticks = true;
     this.#announced = 0;
     this.#editing = null;
+    this.#picked = null;
+    this.#sought = '';
     this.#live.replaceChildren();
+  }
+
+  /** Lights up this text wherever it stands. @param {string} text */
+  seek(text) {
+    this.#sought = folded(text);
+    light(this.#list, this.#sought);
+  }
+
+  /** Shows an entry in the middle, and picks it. @param {number} index */
+  reveal(index) {
+    const entry = this.#session?.state.entries[index];
+    if (!entry) return;
+    this.#sticks = false;
+    this.#first = Math.max(0, index - WINDOW / 2);
+    this.#last = index + WINDOW / 2;
+    this.update();
+    this.#pick(entry.id);
+    const { element } = this.#slots.get(entry.id) ?? {};
+    if (element) this.#toMiddle(element);
+  }
+
+  /** The first mark in an element, or else the element, to the middle. @param {HTMLElement} element */
+  #toMiddle(element) {
+    const [mark] = marksIn(element, this.#sought);
+    const { top, bottom } = (mark ?? element).getBoundingClientRect();
+    const view = this.#scroller.getBoundingClientRect();
+    this.#scroller.scrollTop += (top + bottom - view.top - view.bottom) / 2;
   }
 
   update() {
     const session = this.#session;
     if (!session) return;
     const { state } = session;
-    const first = Math.max(0, state.entries.length - this.#shown);
-    this.#earlier.hidden = first === 0;
+    const came = (state.past ?? 0) - this.#past; // before what stood first
+    this.#past += came;
+    this.#first += came;
+    if (this.#last !== null) this.#last += came;
+    const end = this.#settleWindow(state.entries.length);
     /** @type {HTMLElement[]} */
     const order = [];
     /** @type {{participant: string, at: number} | null} */
     let before = null;
     let day = '';
-    for (let i = first; i < state.entries.length; i++) {
+    for (let i = this.#first; i < end; i++) {
       const entry = state.entries[i];
       const today = new Date(entry.at).toDateString();
       if (today !== day) {
@@ -112,6 +149,31 @@ export class TranscriptView {
       order.push(this.#entry(state, entry, follows(before, entry)));
       before = entry.kind === 'note' ? null : { participant: speaker(entry), at: Date.parse(entry.at) };
     }
+    if (this.#last === null) this.#drawUnfinished(session, order, before);
+    this.#arrange(order);
+    this.#empty.update(state);
+    this.#announce(state);
+    light(this.#list, this.#sought);
+    if (this.#sticks) this.#toBottom();
+  }
+
+  /**
+   * Where the window ends; at the newest entry it slides along.
+   * @param {number} count
+   */
+  #settleWindow(count) {
+    if (this.#last !== null && this.#last >= count) this.#last = null;
+    if (this.#last === null && this.#sticks) this.#first = Math.max(0, count - WINDOW);
+    return this.#last ?? count;
+  }
+
+  /**
+   * @param {TalkSession} session
+   * @param {HTMLElement[]} order
+   * @param {{participant: string, at: number} | null} before
+   */
+  #drawUnfinished(session, order, before) {
+    const { state } = session;
     for (const partial of state.partials) {
       const same = before?.participant === partial.participant;
       order.push(
@@ -131,10 +193,6 @@ export class TranscriptView {
         ),
       );
     }
-    this.#arrange(order);
-    this.#drawEmpty(state);
-    this.#announce(state);
-    if (this.#sticks) this.#toBottom();
   }
 
   /** @param {TalkState} state @param {Entry} entry @param {boolean} sameSpeaker */
@@ -143,20 +201,22 @@ export class TranscriptView {
       return this.#slot(entry.id, [entry], (element) => drawNote(element, entry));
     }
     const who = speaker(entry);
+    const copy = () => void this.controller.copy(entry.text);
     if (entry.kind === 'reply') {
       const playing = state.playing?.replyId === entry.id ? state.playing.clause : null;
       return this.#slot(entry.id, [entry, playing], (element) =>
-        drawReply(element, entry, { ...this.#frame(state, who, false), playing }),
+        drawReply(element, entry, { ...this.#frame(state, who, false), playing }, {
+          copy,
+          replay: () => this.#session?.replay(entry),
+        }),
       );
     }
     const editable = who === state.me && state.role !== 'listener';
     return this.#slot(entry.id, [entry, sameSpeaker], (element) =>
-      drawUtterance(
-        element,
-        entry,
-        this.#frame(state, who, sameSpeaker),
-        editable ? (utterance) => this.#edit(utterance) : null,
-      ),
+      drawUtterance(element, entry, this.#frame(state, who, sameSpeaker), {
+        copy,
+        edit: editable ? () => this.#edit(entry) : null,
+      }),
     );
   }
 
@@ -197,6 +257,7 @@ export class TranscriptView {
       if (!slot.element.isConnected) this.#list.append(slot.element);
       draw(slot.element);
       slot.drawn = shows;
+      if (key === this.#picked) this.#dressPicked(slot.element, true);
     }
     return slot.element;
   }
@@ -213,27 +274,6 @@ export class TranscriptView {
     for (const element of order) {
       if (element === at) at = at.nextElementSibling;
       else this.#list.insertBefore(element, at);
-    }
-  }
-
-  /** @param {TalkState} state */
-  #drawEmpty(state) {
-    const nothing =
-      !state.partials.length &&
-      !state.pending.length &&
-      !state.entries.some((entry) => entry.kind !== 'note');
-    this.#empty.hidden = !nothing;
-    if (!nothing) return;
-    const [title, hint] = this.#empty.children;
-    if (!state.ready) {
-      title.textContent = '';
-      hint.textContent = t('talk.connecting');
-    } else if (state.role === 'listener') {
-      title.textContent = t('talk.emptyListener');
-      hint.textContent = '';
-    } else {
-      title.textContent = t('talk.empty');
-      hint.textContent = t('talk.emptyHint');
     }
   }
 
@@ -264,41 +304,87 @@ export class TranscriptView {
       slot.drawn = [];
       if (text) void this.#session?.correct(utterance.id, text);
       this.update();
+      this.#scroller.focus({ preventScroll: true });
     });
   }
 
-  #showEarlier() {
-    const { scrollHeight, scrollTop } = this.#scroller;
-    this.#shown += WINDOW;
-    this.#sticks = false;
-    this.update();
-    this.#scroller.scrollTop = scrollTop + this.#scroller.scrollHeight - scrollHeight;
+  // --- one entry at hand ---
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step || event.target !== this.#scroller) return;
+    const all = [...this.#list.querySelectorAll('.entry:not(.note)')];
+    const now = all.findIndex((element) => element.classList.contains('picked'));
+    const next = all[now < 0 ? all.length - 1 : now + step];
+    if (!(next instanceof HTMLElement)) return;
+    event.preventDefault();
+    this.#pick(next.dataset.id ?? null);
+    next.scrollIntoView({ block: 'nearest' });
   }
+
+  /** @param {MouseEvent} event */
+  #clicked({ target }) {
+    if (!(target instanceof Element) || target.closest('button, a, summary, form')) return;
+    if (getSelection()?.toString()) return; // reading, not picking
+    const entry = target.closest('.entry');
+    const id = entry instanceof HTMLElement ? (entry.dataset.id ?? null) : null;
+    this.#pick(id === this.#picked ? null : id);
+  }
+
+  /** @param {string | null} id */
+  #pick(id) {
+    for (const [key, on] of [[this.#picked, false], [id, true]]) {
+      const slot = this.#slots.get(String(key));
+      if (slot) this.#dressPicked(slot.element, on === true);
+    }
+    this.#picked = id;
+  }
+
+  /** @param {HTMLElement} element @param {boolean} on */
+  #dressPicked(element, on) {
+    element.classList.toggle('picked', on);
+    for (const button of element.querySelectorAll('.tools button')) {
+      button.setAttribute('tabindex', on ? '0' : '-1');
+    }
+  }
+
+  // --- the window ---
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#sticks = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    const below = scrollHeight - scrollTop - clientHeight;
+    this.#sticks = this.#last === null && below < NEAR_PX;
     this.#latest.hidden = this.#sticks;
-    if (scrollTop < NEAR_PX && !this.#earlier.hidden && !this.#sticks) this.#showEarlier();
+    const count = this.#session?.state.entries.length ?? 0;
+    if (scrollTop < AHEAD_PX && this.#first > 0 && !this.#sticks) {
+      this.#first = Math.max(0, this.#first - STEP);
+      this.#last = Math.min(this.#last ?? count, this.#first + MOST);
+      this.#redrawInPlace();
+    } else if (below < AHEAD_PX && this.#last !== null) {
+      this.#last = this.#last + STEP < count ? this.#last + STEP : null;
+      this.#first = Math.max(this.#first, (this.#last ?? count) - MOST);
+      this.#redrawInPlace();
+    }
   }
 
-  /** @param {ScrollBehavior} [behavior] */
-  #toBottom(behavior = 'instant') {
-    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior });
+  /** What the reader looks at stays where it is. */
+  #redrawInPlace() {
+    const { top } = this.#scroller.getBoundingClientRect();
+    const seen = [...this.#list.children].find((e) => e.getBoundingClientRect().bottom > top);
+    const before = seen?.getBoundingClientRect().top ?? 0;
+    this.update();
+    if (seen?.isConnected) this.#scroller.scrollTop += seen.getBoundingClientRect().top - before;
   }
-}
 
-/** @param {Exclude<Entry, {kind: 'note'}>} entry */
-function speaker(entry) {
-  return entry.kind === 'reply' ? AGENT : entry.participant;
-}
+  #toLatest() {
+    this.#last = null;
+    this.#sticks = true;
+    this.#latest.hidden = true;
+    this.update();
+  }
 
-/** @param {{participant: string, at: number} | null} before @param {Entry} entry */
-function follows(before, entry) {
-  return (
-    before !== null &&
-    entry.kind === 'utterance' &&
-    before.participant === entry.participant &&
-    Date.parse(entry.at) - before.at < FOLLOWS_MS
-  );
+  #toBottom() {
+    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: 'instant' });
+  }
 }

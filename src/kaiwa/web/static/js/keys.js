@@ -1,0 +1,31 @@
+/** Keys that work anywhere on the page: the space bar talks, Escape stops a reply. */
+
+/** @import {Controller} from './controller.js' */
+
+/** @param {Controller} controller */
+export function listenToKeys(controller) {
+  addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || document.querySelector('dialog[open], [popover]')) return;
+    if (event.key === 'Escape' && controller.session) {
+      if (controller.busy) void controller.session.stop();
+      return;
+    }
+    if (event.key !== ' ' || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!isFree(event.target) || !controller.maySpeak) return;
+    event.preventDefault();
+    if (!event.repeat) controller.press();
+  });
+  addEventListener('keyup', (event) => {
+    if (event.key !== ' ' || !isFree(event.target) || !controller.maySpeak) return;
+    event.preventDefault(); // on the control, a space would also click
+    controller.release();
+  });
+  addEventListener('blur', () => controller.release());
+}
+
+/** Whether a space means nothing else here. @param {EventTarget | null} target */
+function isFree(target) {
+  if (!(target instanceof Element)) return true;
+  if (target.closest('.mic')) return true;
+  return !target.closest('input, textarea, select, button, summary, a, [contenteditable]');
+}

@@ -1,0 +1,21 @@
+/** What stands in a talk in which nothing has been said. */
+
+/** @import {TalkState} from '../types.js' */
+import { h, setText } from '../dom.js';
+import { t } from '../i18n.js';
+
+export class EmptyView {
+  #title = h('p', { class: 'empty-title' });
+  #hint = h('p', { class: 'empty-hint' });
+  element = h('div', { class: 'empty', hidden: true }, this.#title, this.#hint);
+
+  /** @param {TalkState} state */
+  update({ entries, partials, pending, ready, role }) {
+    const said = partials.length || pending.length || entries.some((entry) => entry.kind !== 'note');
+    this.element.hidden = !!said;
+    if (said) return;
+    const listens = role === 'listener';
+    setText(this.#title, !ready ? '' : t(listens ? 'talk.emptyListener' : 'talk.empty'));
+    setText(this.#hint, !ready ? t('talk.connecting') : listens ? '' : t('talk.emptyHint'));
+  }
+}

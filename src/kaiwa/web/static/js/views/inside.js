@@ -1,0 +1,67 @@
+/** Under the bonnet: how long the replies of this talk took, and what made them. */
+
+/** @import {Controller} from '../controller.js' */
+import { statistics } from '../core/timing.js';
+import { h } from '../dom.js';
+import { t } from '../i18n.js';
+import { sheet, show } from './dialog.js';
+import { seconds } from './entries.js';
+
+/** @param {Controller} controller */
+export function openInside(controller) {
+  const { session, state } = controller;
+  if (!session) return;
+  const { replies, stages } = statistics(session.state.entries);
+  const { llm_model, voice } = session.state.settings;
+  const known = state.voices.find(({ id }) => id === voice);
+  const table = h(
+    'table',
+    { 'data-testid': 'percentiles' },
+    h('caption', {}, t('inside.replies', { n: String(replies) })),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'col' }, t('inside.stage')),
+        h('th', { scope: 'col' }, t('inside.median')),
+        h('th', { scope: 'col' }, t('inside.slow')),
+      ),
+    ),
+    h(
+      'tbody',
+      {},
+      ...stages.map(({ stage, p50, p95 }) =>
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'row' }, t(`timing.${stage}`)),
+          h('td', {}, t('timing.seconds', { s: seconds(p50 ?? 0) })),
+          h('td', {}, t('timing.seconds', { s: seconds(p95 ?? 0) })),
+        ),
+      ),
+    ),
+  );
+  show(
+    sheet(
+      t('inside.title'),
+      'inside-dialog',
+      h(
+        'div',
+        { class: 'fields' },
+        replies ? table : h('p', {}, t('inside.none')),
+        h('p', { class: 'hint' }, t('inside.hint')),
+        h('h3', {}, t('inside.engines')),
+        h(
+          'dl',
+          { class: 'engines' },
+          h('dt', {}, t('inside.model')),
+          h('dd', {}, llm_model || t('inside.usual')),
+          h('dt', {}, t('inside.voice')),
+          h('dd', {}, known ? `${known.name} (${known.engine})` : t('voice.auto')),
+        ),
+      ),
+    ),
+  );
+}

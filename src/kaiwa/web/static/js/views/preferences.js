@@ -1,0 +1,113 @@
+/** Sound and display: what this browser's reader likes. Every change counts at once. */
+
+/** @import {Preferences} from '../types.js' */
+import { microphones } from '../audio/microphone.js';
+import { h } from '../dom.js';
+import { t } from '../i18n.js';
+import { prefer, preferences } from '../prefs.js';
+import { field, option, sheet, show } from './dialog.js';
+
+export function openPreferences() {
+  const now = preferences();
+  const microphone = h('select', {
+    id: 'pref-microphone',
+    'data-testid': 'pref-microphone',
+    onchange: () => prefer({ microphone: microphone.value }),
+  });
+  const named = h('p', { class: 'hint', hidden: true }, t('prefs.micHint'));
+  const list = async () => {
+    const all = await microphones();
+    named.hidden = all.length > 0;
+    microphone.replaceChildren(
+      option('', t('prefs.usual')),
+      ...all.map(({ id, name }) => option(id, name)),
+    );
+    microphone.value = all.some(({ id }) => id === now.microphone) ? preferences().microphone : '';
+  };
+  const dialog = sheet(
+    t('prefs.title'),
+    'prefs-dialog',
+    h(
+      'div',
+      { class: 'fields' },
+      field(t('prefs.microphone'), microphone, named),
+      slider('volume', t('prefs.volume'), 0, 1, 0.05, (value) => `${Math.round(value * 100)}%`),
+      slider('speed', t('prefs.speed'), 0.7, 1.6, 0.1, (value) => `×${value.toFixed(1)}`),
+      choice('theme', t('prefs.theme'), {
+        system: t('theme.system'),
+        light: t('theme.light'),
+        dark: t('theme.dark'),
+      }),
+      choice('text', t('prefs.text'), {
+        normal: t('text.normal'),
+        large: t('text.large'),
+        larger: t('text.larger'),
+      }),
+      h('p', { class: 'hint' }, t('prefs.keys')),
+    ),
+  );
+  void list();
+  const plugged = new AbortController();
+  navigator.mediaDevices?.addEventListener('devicechange', list, { signal: plugged.signal });
+  dialog.addEventListener('close', () => plugged.abort());
+  show(dialog);
+}
+
+/**
+ * @param {'volume' | 'speed'} name
+ * @param {string} label
+ * @param {number} min
+ * @param {number} max
+ * @param {number} step
+ * @param {(value: number) => string} shown
+ */
+function slider(name, label, min, max, step, shown) {
+  const value = h('output', { for: `pref-${name}` }, shown(preferences()[name]));
+  const input = h('input', {
+    type: 'range',
+    id: `pref-${name}`,
+    'data-testid': `pref-${name}`,
+    min,
+    max,
+    step,
+    value: preferences()[name],
+    oninput: () => {
+      prefer({ [name]: Number(input.value) });
+      value.textContent = shown(Number(input.value));
+      input.setAttribute('aria-valuetext', value.textContent);
+    },
+  });
+  return field(label, h('div', { class: 'row' }, input, value));
+}
+
+/**
+ * @param {'theme' | 'text'} name
+ * @param {string} label
+ * @param {Record<string, string>} options
+ */
+function choice(name, label, options) {
+  return h(
+    'fieldset',
+    { class: 'segments' },
+    h('legend', {}, label),
+    h(
+      'div',
+      {},
+      ...Object.entries(options).map(([value, text]) =>
+        h(
+          'label',
+          {},
+          h('input', {
+            type: 'radio',
+            name: `pref-${name}`,
+            value,
+            checked: preferences()[name] === value,
+            'data-testid': `pref-${name}-${value}`,
+            onchange: () => prefer(/** @type {Partial<Preferences>} */ ({ [name]: value })),
+          }),
+          h('span', {}, text),
+        ),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,29 @@
+import { percentile, statistics, waterfall } from '/static/js/core/timing.js';
+import { equal, test } from './harness.js';
+
+const reply = (timing, status = 'complete') => ({ kind: 'reply', status, timing });
+
+test('timing: each stage begins where the one before ended', () => {
+  const bars = waterfall(reply({ total: 900, first_token: 100, first_clip: 400 }));
+  equal(bars.map(({ stage, from, to }) => [stage, from, to]), [
+    ['first_token', 0, 100], ['first_clip', 100, 400], ['total', 400, 900],
+  ]);
+});
+
+test('timing: a stage that was measured out of order takes no time', () => {
+  const [first, second] = waterfall(reply({ first_token: 100, first_clause: 90 }));
+  equal([first.to, second.from, second.to], [100, 100, 100]);
+});
+
+test('timing: percentiles by the nearest rank', () => {
+  equal(percentile([], 0.5), null);
+  equal(percentile([30, 10, 20], 0.5), 20);
+  equal(percentile(Array.from({ length: 100 }, (_, i) => i + 1), 0.95), 95);
+});
+
+test('timing: what was cut off says nothing about a talk', () => {
+  const entries = [reply({ total: 100 }), reply({ total: 9000 }, 'interrupted'), { kind: 'note' }];
+  const { replies, stages } = statistics(entries);
+  equal(replies, 1);
+  equal(stages, [{ stage: 'total', p50: 100, p95: 100 }]);
+});

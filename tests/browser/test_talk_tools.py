@@ -1,0 +1,233 @@
+"""What one does with a talk besides speaking in it, and that everybody can: by touch, by keyboard,
+by ear."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import over_loopback
+from tests.browser.server import KaiwaServer
+from tests.browser.visitor import MODEL_MS, Visitor, visitor
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+
+LONG: Final = 10_000
+RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@over_loopback
+def test_the_control_shows_what_goes_on(owner: Visitor) -> None:
+    owner.open("/")
+    owner.new_talk()
+    assert owner.root("control") == "asleep"
+    owner.open_microphone()
+    owner.wait_for("[data-control=hearing]", MODEL_MS)
+    owner["mute"].click()
+    owner.wait_for("[data-control=muted]")
+    assert owner["mic"].get_attribute("aria-pressed") == "false"
+    owner["mic"].click()  # to be heard again
+    owner.wait_for("[data-control=listening], [data-control=hearing]")
+    owner.close_microphone()
+    owner.ask()
+    owner.wait_for("[data-control=thinking]")
+    owner.wait_for("[data-control=speaking]", MODEL_MS)
+    owner.page.keyboard.press("Escape")
+    owner.wait_for("[data-control=asleep]")
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_the_space_bar_talks_while_it_is_held(owner: Visitor) -> None:
+    owner.open("/")
+    owner.new_talk()
+    page = owner.page
+    page.locator("body").click(position={"x": 640, "y": 300})
+    page.keyboard.down(" ")
+    owner.wait_for_mic("listening", "hearing")
+    page.wait_for_timeout(1_000)
+    page.keyboard.up(" ")
+    owner.wait_for_mic("asleep")
+
+    owner["message-input"].press_sequentially("a b")  # there, a space is a space
+    assert owner["message-input"].input_value() == "a b"
+    assert owner.root("mic-state") == "asleep"
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_talks_are_renamed_put_away_deleted_and_taken_back(owner: Visitor) -> None:
+    owner.open("/")
+    owner.new_talk()
+    owner["title"].click()
+    owner["rename-input"].fill("夏の計画")
+    owner.page.keyboard.press("Enter")
+    first = owner["talk-link"].first
+    expect(first).to_contain_text("夏の計画")
+    owner.new_talk()
+    owner.type("花火を見に行きましょう。")
+    expect(owner.utterances).to_have_count(1)
+
+    owner["find"].fill("夏の")
+    expect(owner["talk-link"]).to_have_count(1)
+    owner["find"].fill("花火")
+    owner["hit"].first.click()
+    expect(owner.page.locator(".entry.picked")).to_contain_text("花火")
+    owner["find"].fill("夏の")
+
+    def choose(item: str) -> None:
+        owner["talk-menu"].first.click()
+        owner[item].click()
+
+    choose("rename")
+    owner["rename-input"].fill("秋の計画")
+    owner.page.keyboard.press("Enter")
+    owner["find"].fill("秋の")
+    expect(owner["talk-link"]).to_contain_text(["秋の計画"])
+    choose("delete")
+    expect(owner["talk-link"]).to_have_count(0)
+    owner["undo"].click()
+    expect(owner["talk-link"]).to_have_count(1)
+    choose("archive")
+    owner["find"].fill("")
+    expect(owner["talk-list"].get_by_text("秋の計画")).to_have_count(1)  # it is open
+    owner.page.goto(owner.page.url.partition("#")[0] + "#/")
+    expect(owner["talk-list"].get_by_text("秋の計画")).to_have_count(0)
+    owner.page.locator(".archive summary").click()
+    expect(owner.page.locator(".archive").get_by_text("秋の計画")).to_be_visible()
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_a_long_talk_opens_on_its_newest_words_and_is_searched_whole(
+    server: KaiwaServer, owner: Visitor
+) -> None:
+    owner.open("/")
+    talk = owner.new_talk()
+    me = owner.page.request.get(f"{server.url}/auth/me").json()
+    owner.open("/")
+    _fill(server, talk, me)
+    owner.open(f"/#/talks/{talk}")
+    owner.page.reload()
+    expect(owner.utterances.last).to_have_text(f"{LONG}番目の発言です。")
+    owner.wait_until_live()
+    assert owner["utterance"].count() < 400, "only a window is in the document"
+
+    owner["search"].click()
+    owner["search-input"].fill("番目ノ発言")  # kana does not matter
+    expect(owner["search-count"]).to_have_text(f"{LONG} / {LONG}", timeout=60_000)
+    owner["search-input"].fill("7777番目")
+    picked = owner.page.locator(".entry.picked .words")
+    expect(picked).to_have_text("7777番目の発言です。")
+    expect(picked).to_be_in_viewport()
+    assert owner.page.evaluate("CSS.highlights.get('sought').size") >= 1
+    owner["latest"].click()
+    expect(owner.utterances.last).to_have_text(f"{LONG}番目の発言です。")
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_a_link_and_its_qr_code_are_made_without_asking_anybody(
+    server: KaiwaServer, owner: Visitor
+) -> None:
+    asked: list[str] = []
+    owner.page.on("request", lambda request: asked.append(request.url))
+    owner.open("/")
+    talk = owner.new_talk()
+    owner["share"].click()
+    assert owner["share-link"].input_value().endswith(f"/#/talks/{talk}")
+    size, dark = owner.page.evaluate(
+        """() => {
+          const canvas = document.querySelector('.qr');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.width);
+          return [canvas.width, data.filter((x, i) => i % 4 === 0 && x === 0).length];
+        }"""
+    )
+    assert size > 25
+    assert dark > size * size / 5
+    assert all(url.startswith(f"{server.url}/") for url in asked)
+    owner.check_untroubled()
+
+
+@over_loopback
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(
+    server: KaiwaServer, chromium: Browser, owner_state: Any, scheme: str, width: int
+) -> None:
+    size = {"width": width, "height": 740}
+    look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce"}
+    with visitor(chromium, base_url=server.url, storage_state=owner_state, **look) as guest:
+        guest.open("/")
+        guest["new-talk"].wait_for()
+        _check_with_axe(guest)
+        guest.new_talk()
+        guest.type("こんにちは。")
+        expect(guest.utterances).to_have_count(1)
+        _check_with_axe(guest)
+        for path in (
+            ["settings"],
+            ["prefs"],
+            ["more", "menu-share"],
+            ["more", "menu-people"],
+            ["more", "menu-inside"],
+        ):
+            for step in path:
+                guest[step].click()
+            _check_with_axe(guest)
+            guest["close-dialog"].click()
+        guest["more"].click()
+        _check_with_axe(guest)
+        guest["menu-search"].click()
+        guest["search-input"].fill("こん")
+        _check_with_axe(guest)
+        assert guest.page.evaluate("document.documentElement.scrollWidth") <= width
+        guest.check_untroubled()
+
+
+def _check_with_axe(guest: Visitor) -> None:
+    guest.page.wait_for_timeout(400)  # colours have stopped moving
+    options = {"runOnly": {"type": "tag", "values": RULES}}
+    found = Axe().run(guest.page, options=options).response["violations"]
+    assert found == [], json.dumps(found, ensure_ascii=False, indent=1)
+
+
+def _fill(server: KaiwaServer, talk: str, me: dict[str, str]) -> None:
+    """`LONG` utterances, as rows: to say them would take hours."""
+
+    def row(seq: int, i: int) -> tuple[str, int, str, str]:
+        event = {
+            "type": "utterance.final",
+            "at": f"2026-11-{1 + i // 500:02d}T{i // 60 % 24:02d}:{i % 60:02d}:00Z",
+            "utterance_id": f"capture-{i}",
+            "participant": me["id"],
+            "name": me["name"],
+            "text": f"{i}番目の発言です。",
+            "language": "ja",
+            "started_ms": i * 1000,
+            "ended_ms": i * 1000 + 900,
+            "capture": "capture",
+        }
+        return talk, seq + i, f"fill-{i}", json.dumps(event, ensure_ascii=False)
+
+    async def fill() -> None:
+        folder = server.data / "postgres"
+        connection = await asyncpg.connect(f"postgresql://postgres@/postgres?host={folder}")
+        seq = await connection.fetchval("SELECT seq FROM talks WHERE id = $1", talk)
+        await connection.copy_records_to_table(
+            "events",
+            records=[row(seq, i) for i in range(1, LONG + 1)],
+            columns=["talk_id", "seq", "event_id", "payload"],
+        )
+        await connection.execute("UPDATE talks SET seq = seq + $2 WHERE id = $1", talk, LONG)
+        await connection.close()
+
+    with ThreadPoolExecutor(1) as pool:  # Playwright's own loop runs in this thread
+        pool.submit(asyncio.run, fill()).result()
