@@ -28,14 +28,16 @@ from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
 from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
+from kaiwa.adapters.turn_smart import SmartTurn
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
 from kaiwa.errors import KaiwaError
-from kaiwa.models.catalogue import CATALOGUE, Model, model
+from kaiwa.models.catalogue import CATALOGUE, SMART_TURN, Model, model
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
 from kaiwa.pipeline.respond import Responder
@@ -44,6 +46,7 @@ from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.tts import VoiceEngine
+from kaiwa.ports.turn import TurnDetector
 from kaiwa.ports.vad import VoiceActivityFactory
 from kaiwa.settings import OLLAMA_USUAL_URL, Settings
 from kaiwa.web.security import Site, Tokens
@@ -97,7 +100,7 @@ async def needed_models(settings: Settings) -> list[Model]:
     if chat.kind == EmbeddedChatModel.kind:
         needed.append(model(settings.chat_model))
     await chat.close()
-    return needed
+    return [*needed, SMART_TURN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Engines:
     chat: ChatModel
     voices: VoiceBook
     parts: Mapping[str, Callable[[], Awaitable[None]]]
+    turn: TurnDetector | None = None
 
 
 @asynccontextmanager
@@ -125,14 +129,16 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
         voice_process = VoiceProcess()
         stack.push_async_callback(voice_process.close)
         voices = VoiceBook(voice_engines(voice_process))
+        weights = ModelStore(settings.models).root / SMART_TURN.name
+        turn = SmartTurn(weights / SMART_TURN.files[0].name)
         parts = {
             "recogniser": recogniser.ready,
             "chat model": chat.ready,
             "decoder": decoder.ready,
             **{engine.voices[0].engine: engine.ready for engine in voices.engines},
         }
-        await stack.enter_async_context(_warming(parts))
-        yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
+        await stack.enter_async_context(_warming({**parts, "turn model": turn.ready}))
+        yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts, turn)
 
 
 @asynccontextmanager
@@ -146,6 +152,7 @@ async def assembled(
         talks = PostgresTalks(database)
         event_log = PostgresEventLog(database)
         clips = PostgresClipStore(database)
+        owner = _process_name()
         responder = await stack.enter_async_context(
             Responder.run(
                 event_log=event_log,
@@ -153,15 +160,19 @@ async def assembled(
                 clips=clips,
                 model=engines.chat,
                 voices=engines.voices,
-                owner=_process_name(),
+                owner=owner,
+                speculates=settings.speculation,
             )
         )
+        fan_out = FanOut(event_log, wakeups)
+        floors = await stack.enter_async_context(Floors.run(event_log, fan_out, responder, owner))
         ears = Ears(
             event_log=event_log,
             talks=talks,
             recogniser=engines.recogniser,
             vad=engines.vad,
-            on_utterance=responder.on_utterance,
+            attending=floors.attending,
+            turn=engines.turn,
         )
         captures = Captures(
             ears=ears,
@@ -179,9 +190,10 @@ async def assembled(
             talks=talks,
             event_log=event_log,
             clips=clips,
-            fan_out=FanOut(event_log, wakeups),
+            fan_out=fan_out,
             captures=captures,
             responder=responder,
+            floors=floors,
             voices=engines.voices,
             model=engines.chat,
             weights=lambda: weights_of(ModelStore(settings.models)),

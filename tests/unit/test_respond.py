@@ -14,7 +14,8 @@ from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished
 from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
 from kaiwa.errors import NotFound
-from kaiwa.pipeline.respond import DELTA_CHARACTERS, Responder
+from kaiwa.pipeline.making import DELTA_CHARACTERS
+from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.clip_store import Clip, ClipFormat
 from tests.fakes.hearing import MARI, Hearing

@@ -9,6 +9,7 @@ from typing import Any
 
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.accounts import Accounts, Talks
@@ -32,6 +33,7 @@ class Services:
     fan_out: FanOut
     captures: Captures
     responder: Responder
+    floors: Floors
     voices: VoiceBook
     model: ChatModel
     weights: Callable[[], list[dict[str, Any]]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 
 from kaiwa.domain.audio import Speech
@@ -21,11 +23,13 @@ class ToneVoices:
         self.voices = (Voice(f"tone:{language}", "Tone", language, "tone"),)
         self.down = False
         self.spoken: list[str] = []
+        self.spoke = asyncio.Event()
 
     async def speak(self, text: str, voice: Voice) -> Speech:
         if self.down:
             raise VoiceDown("The tone is down.")
         self.spoken.append(text)
+        self.spoke.set()
         letters = sum(character.isalnum() for character in text)
         time = np.arange(letters * RATE * MS_PER_CHARACTER // 1000) / RATE
         return Speech((np.sin(2 * np.pi * _TONE_HZ * time) * _LEVEL).astype(np.int16), RATE)
