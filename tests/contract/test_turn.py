@@ -1,4 +1,4 @@
-"""The turn model hears whether somebody has finished; without its weights it says how to get them."""
+"""The turn model hears whether somebody has finished, and says how to get it when it is missing."""
 
 from __future__ import annotations
 

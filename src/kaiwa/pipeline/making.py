@@ -54,6 +54,8 @@ class Reply:
     error: KaiwaError | None = None
     making: asyncio.Task[None] | None = None
     stopped: bool = False
+    made_ahead: bool = False
+    """Whether it was begun before the turn was over."""
     asked: float = field(default_factory=time.monotonic)
     silence_ms: int | None = None
     """How long the person had been silent when it was committed; None: it was asked for."""

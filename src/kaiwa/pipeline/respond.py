@@ -107,6 +107,7 @@ class Responder:
         guess = await self._guessed(talk)
         if guess is not None:
             guess.asked, guess.silence_ms = reply.asked, reply.silence_ms
+            guess.made_ahead = True
         try:
             claim = await self._log.claim_reply(
                 talk.id, cause=cause, owner=self._owner, name=talk.agent_name, key=key, fence=fence
@@ -278,6 +279,7 @@ class Responder:
             reply=reply.reply_id,
             status=status,
             error=None if error is None else error.code,
+            made_ahead=reply.made_ahead,
             **reply.timing,
         )
 
