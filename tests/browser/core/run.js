@@ -1,6 +1,7 @@
 // Runs every test module and leaves `window.results` behind.
 import { run } from './harness.js';
 import './captures.test.js';
+import './ducking.test.js';
 import './i18n.test.js';
 import './pcm.test.js';
 import './protocol.test.js';
