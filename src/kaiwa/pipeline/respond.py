@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, Literal, Self
@@ -69,6 +69,7 @@ class Responder:
         self._replies: dict[ReplyId, Reply] = {}
         self._guesses: dict[TalkId, Reply] = {}
         self._prefills: dict[TalkId, asyncio.Task[None]] = {}
+        self._read: Sequence[ChatMessage] = ()  # the prompt that was prefilled last
         self._tasks: asyncio.TaskGroup
 
     @classmethod
@@ -197,6 +198,7 @@ class Responder:
         return chat_prompt(talk, events)
 
     def _begin(self, reply: Reply, reply_id: ReplyId) -> None:
+        self._read = ()
         reply.reply_id = reply_id
         self._replies[reply_id] = reply
         self._tasks.create_task(contained(self._see_through(reply), "reply"))
@@ -206,7 +208,9 @@ class Responder:
             await asyncio.sleep(PREFILL_AFTER_S)
         try:
             messages = await self._prompt(talk, words)
-            await self._model.prefill(messages, talk=talk.id)
+            if messages != self._read:
+                await self._model.prefill(messages, talk=talk.id)
+                self._read = messages
         except KaiwaError as error:
             log.info("prefill_failed", talk=talk.id, error=error.code)
         if self._prefills.get(talk.id) is asyncio.current_task():
