@@ -1,6 +1,7 @@
 """How long the answer takes when nobody presses a button, and how often it comes too early.
 
     python -m bench.turns [--language ja] [--rounds 1] [--questions DIR] [--no-pauses]
+                         [--no-overs]
 
 Starts a `kaiwa serve` of its own with the default models and speaks the wire protocol to it: each
 question is streamed in real time into a hands-free talk (L16, 100-ms blocks, each sent when its
@@ -15,6 +16,10 @@ at the head of the clip: the latency itself.
 
 The second table has sentences with a pause inside. `begun`: a reply was started before the person
 had finished; `heard`: a clause of it was there to be played by then.
+
+The third has words over a reply: `cut` is when it was stopped, from the first voiced sample of the
+words; a backchannel and the reply's own first clip, 10 dB down and 200 ms late, must not stop it,
+and the latter must not be written down.
 """
 
 from __future__ import annotations
@@ -46,6 +51,8 @@ HEAD_S = 0.8  # silence before each recording: the microphone is open already
 TAIL_S = 4.0  # and behind it
 LONGEST_S = 10.0
 ANSWER_S = 40.0  # no answer by then is none
+OVER_S = 3.0  # silence behind words over a reply
+ECHO_DB, ECHO_LATE_S = -10, 0.2
 VOICED = 10 ** (-45 / 20)  # RMS of 10 ms, of full scale
 STAGES = ("final", "commit", "token", "clause", "clip", "voice")
 QUESTIONS = {
@@ -101,6 +108,30 @@ PAUSES = {
     ),
 }
 
+OVER = {
+    "ja": (
+        ("うん。", False),
+        ("なるほど。", False),
+        ("そうですね。", False),
+        ("待って。", True),
+        ("ちょっと待って。", True),
+        ("それより、大阪の天気はどうですか？", True),
+    ),
+    "en": (
+        ("Uh-huh.", False),
+        ("Yeah.", False),
+        ("I see.", False),
+        ("Wait.", True),
+        ("Stop, please.", True),
+        ("What about the weather in Osaka?", True),
+    ),
+}
+ECHO = "(its own voice)"
+LONG_ANSWER = {
+    "ja": "昔話を一つ、長く話してください。",
+    "en": "Tell me a long story about a fox.",
+}
+
 
 @dataclass
 class Turn:
@@ -120,6 +151,7 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--questions", type=Path, default=os.environ.get("KAIWA_SPEECH_DIR"))
     parser.add_argument("--no-pauses", action="store_true")
+    parser.add_argument("--no-overs", action="store_true")
     given = parser.parse_args()
     console = Console(width=120)
     languages = given.language or sorted(QUESTIONS)
@@ -133,6 +165,8 @@ async def main() -> None:
             console.print(table)
             for language, sounds in pauses.items():
                 console.print(await false_starts(http, language, sounds))
+            for language in [] if given.no_overs else languages:
+                console.print(await cut_in(http, language))
 
 
 async def answer_all(
@@ -173,6 +207,18 @@ async def false_starts(
     return table
 
 
+async def cut_in(http: httpx.AsyncClient, language: str) -> Table:
+    table = Table("language", "over a reply", "cut", "as it should", "written down", box=None)
+    for text, stops in (*OVER[language], (ECHO, False)):
+        sound = None if text == ECHO else spoken(text, language, 0)
+        async with Talking(http, language) as talk:
+            at, written = await talk.over(LONG_ANSWER[language], sound)
+        right = (at is not None) is stops and not (text == ECHO and written)
+        cut = "" if at is None else f"{at:.2f}"
+        table.add_row(language, text, cut, "yes" if right else "NO", written)
+    return table
+
+
 class Talking:
     """A hands-free talk and its events."""
 
@@ -183,10 +229,13 @@ class Talking:
     async def __aenter__(self) -> Talking:
         settings = {"language": self._language, "mode": "hands-free"}
         self._talk = (await self._http.post("/talks", json=settings)).json()["id"]
+        await self._follow()
+        return self
+
+    async def _follow(self) -> None:
         self._stream = self._http.stream("GET", f"/talks/{self._talk}/stream")
         self._events: AsyncIterator[dict[str, Any]] = read(await self._stream.__aenter__())
         await until(self._events, "ready")
-        return self
 
     async def __aexit__(self, *error: Any) -> None:
         await self._stream.__aexit__(*error)
@@ -207,10 +256,46 @@ class Talking:
             try:
                 async with asyncio.timeout(len(whole) / SAMPLE_RATE + ANSWER_S):
                     await self._listen(turn, microphone, end)
+            except TimeoutError:  # which ends the reading, too
+                await self._http.request("DELETE", f"/talks/{self._talk}/reply")
+                await self._stream.__aexit__(None, None, None)
+                await self._follow()
+            await upload
+        return turn
+
+    async def over(self, question: str, sound: Samples | None) -> tuple[float | None, str]:
+        """Ask, and say something over the answer (None: its own first clip); returns when that cut
+        it, if it did, from the first voiced sample, and what was written down of it."""
+        path = f"/talks/{self._talk}"
+        await self._http.post(f"{path}/messages", json={"text": question})
+        clause = await until(self._events, "reply.clause")
+        place = {"listener": "bench-listener", "reply_id": clause["reply_id"], "clause": 0, "ms": 0}
+        clip = (await self._http.get(f"{path}/clips/{clause['clip']}")).content
+        if sound is None:
+            echo = decode_audio(io.BytesIO(clip), sampling_rate=SAMPLE_RATE)
+            sound = pcm(echo * 10 ** (ECHO_DB / 20), 0)
+        await self._http.post(f"{path}/heard", json=place)
+        head = _silence(ECHO_LATE_S)
+        microphone = Microphone(np.concatenate([head, sound, _silence(OVER_S)]))
+        began = (len(head) + _first_voiced(sound)) / SAMPLE_RATE
+        at, written = None, ""
+        async with asyncio.TaskGroup() as tasks:
+            upload = tasks.create_task(
+                self._http.post(f"{path}/stream", content=aiter(microphone), headers=L16)
+            )
+            try:
+                async with asyncio.timeout((len(sound)) / SAMPLE_RATE + OVER_S + 1):
+                    while True:
+                        event = await anext(self._events)
+                        if event["type"] == "reply.cut" and at is None:
+                            at = microphone.now - began
+                        elif event["type"] == "utterance.final" and event["capture"]:
+                            written += event["text"]
             except TimeoutError:
                 pass
             await upload
-        return turn
+        await self._http.request("DELETE", f"{path}/reply")
+        return at, written
 
     async def _listen(self, turn: Turn, microphone: Microphone, end: float) -> None:
         gone: set[str] = set()
@@ -285,6 +370,11 @@ def _levels(sound: Samples) -> Any:
 def _last_voiced(sound: Samples) -> int:
     voiced = np.flatnonzero(_levels(sound) > VOICED)
     return (int(voiced[-1]) + 1) * ms_to_samples(10) if len(voiced) else len(sound)
+
+
+def _first_voiced(sound: Samples) -> int:
+    voiced = np.flatnonzero(_levels(sound) > VOICED)
+    return int(voiced[0]) * ms_to_samples(10) if len(voiced) else 0
 
 
 def _trimmed(sound: Samples) -> Samples:

@@ -246,8 +246,9 @@ def test_noise_is_no_turn(table: Table) -> None:
 
 
 def test_typed_words_are_answered_at_once(table: Table) -> None:
-    table.final(QUESTION, who=None)
-    assert [type(d) for d in table.taken()] == [Speculate, Commit]
+    table.final("明日の天気は", who=None)
+    guess, commit = table.taken()
+    assert isinstance(guess, Speculate) and commit == Commit("u-1", 0.0)
 
 
 def test_a_reply_that_does_not_begin_is_committed_again_and_given_up_in_the_end(

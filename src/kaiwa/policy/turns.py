@@ -114,6 +114,7 @@ class Turns:
         self._turn_began = float("-inf")
         self._silent = float("-inf")
         self._score: float | None = None
+        self._typed = False
         self._guess: tuple[str, ...] = ()
         self._prefill: list[Prefill] = []
         self._prefilled = 0
@@ -180,8 +181,7 @@ class Turns:
 
     def _voice(self, capture: str, participant: str, now: float, *, opens: int) -> None:
         talker = self._talkers.setdefault(capture, _Talker(participant, now))
-        talker.seen, talker.voiced, talker.paused = now, True, False
-        talker.words = None
+        talker.seen, talker.voiced, talker.paused, talker.words = now, True, False, None
         talker.open += opens
         if opens:
             talker.began, talker.over_reply = now, False
@@ -250,14 +250,14 @@ class Turns:
             self._late.discard(event.utterance_id)
             return
         reply, over = self._reply, Words.SPEECH
+        self._typed = event.capture is None
         if talker is not None:
             over = self._hear_over(talker, event.text, now, ended=True)
             near_end = reply and reply.finished and reply.playing.ends_at() - now < NEAR_END_S
             if over is Words.BACKCHANNEL and near_end:
                 over = Words.SPEECH  # はい is an answer to what was just asked
-        else:  # typed: nothing to wait for
-            self._silent, self._score = now - patience_s(event.text, None), None
-            self._turn_began = now
+        else:
+            self._silent = self._turn_began = now
         if over is Words.SPEECH and self.talk.mode is not Mode.BUTTON:
             self._pending.append(event)
         elif reply is None:
@@ -360,7 +360,9 @@ class Turns:
         )
 
     def _commit_at(self) -> float:
-        return self._silent + patience_s(self._pending[-1].text, self._score)
+        """Typed words wait for nothing more."""
+        text = self._pending[-1].text
+        return self._silent + (0.0 if self._typed else patience_s(text, self._score))
 
     def _is_unheard(self, reply: _Reply, now: float) -> bool:
         begins = reply.playing.begins_at()
@@ -380,8 +382,7 @@ class Turns:
             for capture, talker in self._talkers.items()
             if now - talker.seen < FORGET_TALKER_S
         }
-        quiet = not any(talker.busy for talker in self._talkers.values())
-        if quiet and self._reply is None and now - self._silent >= FORGET_WORDS_S:
+        if self.state is State.PAUSE and now - self._silent >= FORGET_WORDS_S:
             self._pending = []
 
 
