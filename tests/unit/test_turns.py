@@ -234,6 +234,12 @@ def test_a_file_uploaded_fast_is_asked_once(table: Table) -> None:
     assert [d.cause for d in table.taken(Commit)] == ["u-6"]
 
 
+def test_words_that_come_late_do_not_make_the_silence_longer(table: Table) -> None:
+    table.starts().at(1).tell(signal("silent", "m", silence_ms=200)).at(0.5)
+    table.tell(SpeechEnded(participant="m", capture="m")).at(0.4).final(QUESTION)
+    assert [type(d) for d in table.taken()] == [Speculate, Commit]  # 1.1 s have passed
+
+
 def test_old_sound_ends_no_turn(table: Table) -> None:
     table.tell(signal("late", "m", utterance_id="u-1")).final(QUESTION).at(5)
     assert table.taken() == []

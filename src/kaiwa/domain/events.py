@@ -197,14 +197,14 @@ class ReplyPlayed(_Event):
 class TurnSignal(_Event):
     """What a capture's process tells the talk's floor of a segment; not for readers.
 
-    `paused`: the voice fell silent `silence_ms` ago, after `text`; `judged`: the turn model's
-    `score` of that pause; `resumed`: the pause was inside the segment; `nothing`: the segment is
-    over without words; `late`: the utterance of that id is older than its live edge; `gone`: the
-    capture begins anew or is over, and nothing of it is open.
+    `silent`: the voice fell silent `silence_ms` ago; `paused`: the same, after `text`; `judged`:
+    the turn model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`: the
+    segment is over without words; `late`: the utterance of that id is older than its live edge;
+    `gone`: the capture begins anew or is over, and nothing of it is open.
     """
 
     type: Literal["turn.signal"] = "turn.signal"
-    signal: Literal["paused", "judged", "resumed", "nothing", "late", "gone"]
+    signal: Literal["silent", "paused", "judged", "resumed", "nothing", "late", "gone"]
     participant: str
     capture: str
     utterance_id: str = ""

@@ -106,6 +106,8 @@ class Listening(Hearing):
     async def on_pause(self) -> None:
         self._silent_since = time.monotonic() - samples_to_ms(EAGER_PAUSE) / 1000
         self._before_pause = self._recent
+        if self._is_live():
+            await self._signal("silent", silence_ms=samples_to_ms(EAGER_PAUSE))
 
     async def on_resumed(self) -> None:
         if self._is_live():
@@ -212,7 +214,7 @@ class Listening(Hearing):
 
     async def _signal(
         self,
-        signal: Literal["paused", "judged", "resumed", "nothing", "late", "gone"],
+        signal: Literal["silent", "paused", "judged", "resumed", "nothing", "late", "gone"],
         **values: Any,
     ) -> None:
         await self._tell(

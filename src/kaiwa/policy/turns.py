@@ -13,9 +13,8 @@ to do (`decide`) and when to be asked again (`due`).
 | REPLYING | a reply is being made, or still sounds    | Cut                                     |
 
 A reply yields to anybody who speaks before it has sounded: they had not finished. Once it sounds,
-the words decide (`words_over`); words that do not end it, and are more than a backchannel, are
-answered after it. Every process that hears somebody in a talk keeps these states; only the one
-that owns the floor acts on what is decided.
+the words decide (`words_over`). Every process that hears somebody in a talk keeps these states;
+only the one that owns the floor acts on what is decided.
 """
 
 from __future__ import annotations
@@ -203,9 +202,9 @@ class Turns:
     def _silence(self, capture: str, now: float) -> None:
         talker = self._talkers.get(capture)
         if talker is not None:
-            talker.seen, talker.voiced = now, False
-            if not talker.paused:
+            if talker.voiced:  # a cut, or the end of the sound: nobody told of a pause
                 self._silent, self._score = now, None
+            talker.seen, talker.voiced = now, False
 
     def _signal(self, event: TurnSignal, now: float) -> None:
         if event.signal == "gone":
@@ -217,10 +216,11 @@ class Turns:
             return
         talker.seen = now
         match event.signal:
-            case "paused":
-                talker.voiced, talker.paused = False, True
-                self._silent = now - event.silence_ms / 1000
-                self._score = None
+            case "silent" | "paused":
+                talker.voiced, talker.paused = False, event.signal == "paused"
+                self._silent, self._score = now - event.silence_ms / 1000, None
+                if event.signal == "silent":
+                    return
                 over = self._hear_over(talker, event.text, now, ended=True)
                 heeded = event.text and over is Words.SPEECH
                 talker.words = _words_of(event) if heeded else None
@@ -244,7 +244,6 @@ class Turns:
     def _final(self, event: UtteranceFinal, now: float) -> None:
         talker = self._talkers.get(event.capture or "")
         if talker is not None:
-            talker.seen = now
             self._resolve(talker)
         if event.utterance_id in self._late:
             self._late.discard(event.utterance_id)
