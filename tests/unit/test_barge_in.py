@@ -15,7 +15,7 @@ BACKCHANNELS = cases("""
 うん|うんうん|うーん。|はい|はいはい。|なるほど|なるほどね|へえ|へー
 ヘー|そう|そうそう|そうですね。|ええ|ふーん|そうなんですか
 ああ、なるほど|うん、そうそう|ほんとに？|Uh-huh.|uh huh|Yeah.|Mm-hmm|Mhm.|I see.
-Oh, really?|Okay.|Right, right.|Hai.|Wow|そうなんだ！|はーい|ハイ
+Oh, really?|Okay.|Right, right.|Hai.|Wow|そうなんだ！|文や|そうですれ|はーい|ハイ
 """)
 STOPS = cases("""
 待って|まって。|待って待って|ちょっと待って|ちょっと|ストップ
@@ -24,7 +24,7 @@ STOPS = cases("""
 No, stop|hang on|Stop it please|Okay stop|chotto matte|Shut up.|Stopp|That's enough.
 """)
 SPEECH = cases("""
-それより明日の天気は|大阪はどうですか|もっと短く言ってください|京都
+それより明日の天気は|大阪はどうですか|もっと短く言ってください|京都タワー
 そうじゃなくて東京の話なんだけど|What about tomorrow?|Tell me about Osaka instead
 No, I meant the other one|はい、でも高すぎます
 """)
@@ -47,7 +47,7 @@ def test_other_words_end_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "…", "そうな", "なる", "うんそ", "I se", "Okay, ri", "で", "m"]
+    "text", ["", "…", "そうですれ", "そうな", "なる", "うんそ", "I se", "Okay, ri", "で", "m"]
 )
 def test_too_little_decides_nothing_yet(text: str) -> None:
     assert words_over(text, ended=False) is Words.UNSURE

@@ -198,8 +198,8 @@ class TurnSignal(_Event):
     """What a capture's process tells the talk's floor of a segment; not for readers.
 
     `silent`: the voice fell silent `silence_ms` ago; `paused`: the same, after `text`; `judged`:
-    the turn model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`: the
-    segment is over without words; `late`: the utterance of that id is older than its live edge;
+    the turn model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`:
+    the segment is over without words; `late`: the utterance of that id is older than its live edge;
     `gone`: the capture begins anew or is over, and nothing of it is open.
     """
 

@@ -21,11 +21,12 @@ class Words(Enum):
     """Somebody wants to speak: the reply ends, and what they say is answered."""
 
 
-SPEECH_UNITS: Final = 4.0
+SPEECH_UNITS: Final = 5.0
 """What is longer than this and no backchannel is speech, also while it is still going on. A
-Japanese character is one unit, a letter of an alphabet a third."""
-SHORTEST_SPEECH_UNITS: Final = 2.0
-_LATIN_UNIT: Final = 1 / 3
+Japanese character is one unit, a letter of an alphabet four tenths."""
+SHORTEST_SPEECH_UNITS: Final = 3.0
+"""What is shorter, and no word of stop, is a backchannel that was misheard (うん as 文)."""
+_LATIN_UNIT: Final = 0.4
 _ASCII: Final = 128
 _MISHEARD_FROM: Final = 4
 """A word of stop this long is still one with a letter wrong."""
@@ -116,7 +117,16 @@ _STOPS: Final = frozenset(
             "やめて",
             "やめ",
         ),
-        *("もういい", "もういいよ", "もういいです", "もう大丈夫", "いいよもう", "静かに", "黙って"),
+        *(
+            "いいですか",
+            "もういい",
+            "もういいよ",
+            "もういいです",
+            "もう大丈夫",
+            "いいよもう",
+            "静かに",
+            "黙って",
+        ),
         *("だまって", "うるさい", "ちがう", "違う", "違います", "そうじゃなくて", "いったんとめて"),
         *("stop", "stopit", "stopplease", "pleasestop", "wait", "waitwait", "waitaminute", "pause"),
         *("waitasecond", "holdon", "hangon", "hold", "enough", "thatsenough", "shutup", "quiet"),
@@ -142,8 +152,8 @@ def words_over(text: str, *, ended: bool) -> Words:
         return Words.STOP
     if _ONLY_BACKCHANNELS.fullmatch(said):
         return Words.BACKCHANNEL if ended else Words.UNSURE
-    if not ended and _may_become_backchannel(said):
-        return Words.UNSURE
+    if _is_nearly_backchannel(said, ended=ended):
+        return Words.BACKCHANNEL if ended else Words.UNSURE
     units = _units(said)
     if units > SPEECH_UNITS or (ended and units >= SHORTEST_SPEECH_UNITS):
         return Words.SPEECH
@@ -183,6 +193,17 @@ def _is_stop(said: str, text: str) -> bool:
         return True
     return len(said) >= _MISHEARD_FROM and any(
         distance(said, stop) <= 1 for stop in _STOPS if len(stop) >= _MISHEARD_FROM
+    )
+
+
+def _is_nearly_backchannel(said: str, *, ended: bool) -> bool:
+    """Whether it is one with a character misheard; before the end, also the beginning of one."""
+    if not ended and _may_become_backchannel(said):
+        return True
+    return len(said) >= _MISHEARD_FROM and any(
+        distance(said, word if ended else word[: len(said)]) <= 1
+        for word in _BACKCHANNELS
+        if len(word) >= _MISHEARD_FROM
     )
 
 
