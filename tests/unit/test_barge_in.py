@@ -47,13 +47,26 @@ def test_other_words_end_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "…", "そうですれ", "そうな", "なる", "うんそ", "I se", "Okay, ri", "で", "m"]
+    "text",
+    [
+        "",
+        "…",
+        "そうですれ",
+        "そういったら、",
+        "そうな",
+        "なる",
+        "うんそ",
+        "I se",
+        "Okay, ri",
+        "で",
+        "m",
+    ],
 )
 def test_too_little_decides_nothing_yet(text: str) -> None:
     assert words_over(text, ended=False) is Words.UNSURE
 
 
-@pytest.mark.parametrize("text", ["明日は京都に行く", "I want to ask about"])
+@pytest.mark.parametrize("text", ["明日は京都に行く", "I want to ask about tomorrow"])
 def test_speech_is_known_before_it_ends(text: str) -> None:
     assert words_over(text, ended=False) is Words.SPEECH
 

@@ -21,8 +21,9 @@ class Words(Enum):
     """Somebody wants to speak: the reply ends, and what they say is answered."""
 
 
-SPEECH_UNITS: Final = 5.0
-"""What is longer than this and no backchannel is speech, also while it is still going on. A
+SPEECH_UNITS: Final = 7.0
+"""What is longer than this and no backchannel is speech, also while it is still going on; a first
+hypothesis of そうですね was そういったら. A
 Japanese character is one unit, a letter of an alphabet four tenths."""
 SHORTEST_SPEECH_UNITS: Final = 3.0
 """What is shorter, and no word of stop, is a backchannel that was misheard (うん as 文)."""
