@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench screenshots lock clean
+.PHONY: help serve test check format bench bench-turns screenshots lock clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 serve: $(VENV)/serve.done ## install, fetch the weights, start, open the page (ARGS="--port 9000")
 	$(BIN)/kaiwa serve $(ARGS)
@@ -34,6 +34,9 @@ bench: $(VENV)/dev.done ## measure the whole chain on this machine (see docs/ben
 screenshots: $(VENV)/dev.done ## take the README's pictures anew, of the real page
 	sh scripts/chromium.sh
 	$(BIN)/python -m tests.browser.screenshots docs/images
+
+bench-turns: $(VENV)/dev.done ## measure turns: the answer's latency, and answers that came too early
+	$(BIN)/python -m bench.turns $(ARGS)
 
 lock: $(VENV)/dev.done ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -U -o requirements.lock

@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -33,18 +32,18 @@ from kaiwa.adapters.tts_kokoro import KokoroVoices
 from kaiwa.adapters.tts_openai import OpenAIVoices
 from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
 from kaiwa.adapters.tts_voicevox import VoicevoxVoices
+from kaiwa.adapters.turn_smart import SmartTurn
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
-from kaiwa.domain.events import UtteranceFinal
-from kaiwa.domain.talk import Talk
 from kaiwa.errors import KaiwaError
-from kaiwa.models.catalogue import CATALOGUE, Model, model, names
+from kaiwa.models.catalogue import CATALOGUE, SMART_TURN, Model, model, names
 from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
 from kaiwa.pipeline.openers import Openers
@@ -55,6 +54,7 @@ from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.tts import VoiceEngine
+from kaiwa.ports.turn import TurnDetector
 from kaiwa.ports.vad import VoiceActivityFactory
 from kaiwa.settings import OLLAMA_USUAL_URL, Settings
 from kaiwa.web.attempts import Attempts
@@ -127,7 +127,7 @@ async def needed_models(settings: Settings) -> list[Model]:
     if chat.kind == EmbeddedChatModel.kind:
         needed.append(model(settings.chat_model))
     await chat.close()
-    return needed
+    return [*needed, SMART_TURN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,7 @@ class Engines:
     chat: ChatModel
     voices: VoiceBook
     parts: Mapping[str, Callable[[], Awaitable[None]]]
+    turn: TurnDetector | None = None
 
 
 @asynccontextmanager
@@ -158,6 +159,8 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
         for engine in others:
             stack.push_async_callback(engine.close)
         voices = VoiceBook([*own, *others])
+        weights = ModelStore(settings.models).root / SMART_TURN.name
+        turn = SmartTurn(weights / SMART_TURN.files[0].name)
         parts = {
             "recogniser": recogniser.ready,
             "chat model": chat.ready,
@@ -165,9 +168,9 @@ async def engines_of(settings: Settings) -> AsyncIterator[Engines]:
             **{engine.name: engine.ready for engine in own},
         }
         # A server that is away leaves this one ready: another voice speaks then.
-        elsewhere = {engine.name: engine.ready for engine in others}
+        elsewhere = {engine.name: engine.ready for engine in others} | {"turn model": turn.ready}
         await stack.enter_async_context(_warming(parts | elsewhere, Openers(voices)))
-        yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts)
+        yield Engines(recogniser, SileroVoiceActivity, decoder, chat, voices, parts, turn)
 
 
 @asynccontextmanager
@@ -187,6 +190,7 @@ async def assembled(
         )
         event_log = MeasuredEventLog(database, measures)
         clips = PostgresClipStore(database)
+        owner = _process_name()
         responder = await stack.enter_async_context(
             Responder.run(
                 event_log=event_log,
@@ -194,22 +198,21 @@ async def assembled(
                 clips=clips,
                 model=engines.chat,
                 voices=engines.voices,
-                owner=_process_name(),
+                owner=owner,
+                speculates=settings.speculation,
             )
         )
-
-        async def on_utterance(talk: Talk, said: UtteranceFinal) -> None:
-            lag = datetime.now(UTC) - talk.created_at - timedelta(milliseconds=said.ended_ms)
-            measures.recognised(lag.total_seconds() * 1000)
-            await responder.on_utterance(talk, said)
-
+        fan_out = FanOut(event_log, wakeups)
+        floors = await stack.enter_async_context(Floors.run(event_log, fan_out, responder, owner))
         ears = Ears(
             event_log=event_log,
             talks=talks,
             recogniser=engines.recogniser,
             vad=engines.vad,
-            on_utterance=on_utterance,
+            attending=floors.attending,
+            turn=engines.turn,
             on_voice=engines.voices.disturb,
+            on_lag=measures.recognised,
         )
         captures = Captures(
             ears=ears,
@@ -230,9 +233,10 @@ async def assembled(
             event_log=event_log,
             clips=Clips(clips, event_log, engines.voices),
             wakeups=wakeups,
-            fan_out=FanOut(event_log, wakeups),
+            fan_out=fan_out,
             captures=captures,
             responder=responder,
+            floors=floors,
             voices=engines.voices,
             model=engines.chat,
             measures=measures,

@@ -351,8 +351,14 @@ def _pull_needed(settings: Any) -> None:
     if settings.recogniser_address is None:
         pull_speech(settings.asr_model, store, progress_for())
     for model in asyncio.run(needed_models(settings)):
-        if not store.is_complete(model):
+        if store.is_complete(model):
+            continue
+        try:
             store.pull(model, progress_for())
+        except KaiwaError as error:
+            if model.use != "turn":
+                raise
+            out.print(f"turns are judged by silence and words alone: {error.message}")
 
 
 async def _pull_by_ollama(settings: Any, name: str) -> None:

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     llm_key: str = Field("", repr=False)
     llm_model: str = ""
     llm_think: bool = False
+    speculation: bool = Field(
+        True, description="whether a reply is begun while the person may only be pausing"
+    )
     chat_model: str = Field(
         "qwen2.5-coder-1.5b-instruct", description="the weights of the embedded chat model"
     )

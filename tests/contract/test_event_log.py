@@ -45,6 +45,7 @@ class Kept:
     mari: UserId
     ken: UserId
     lose_owners: Callable[[], Awaitable[None]]
+    """Let every lease of a reply or a floor run out."""
 
     async def new_events(self, after: int) -> list[tuple[int, str]]:
         return [(r.seq, r.event.type) for r in await self.log.read(self.talk, after)]
@@ -59,6 +60,7 @@ def in_memory() -> Kept:
 
     async def forget() -> None:
         log.orphan_replies()
+        log.lose_floors()
 
     return Kept(log, log, *ids, forget)
 
@@ -67,7 +69,10 @@ def in_memory() -> Kept:
 async def in_postgres(database: Database) -> AsyncIterator[Kept]:
     async def age() -> None:
         async with database.connection() as connection:
-            await connection.execute("UPDATE replies SET renewed_at = now() - interval '1 minute'")
+            for table in ("replies", "floors"):
+                await connection.execute(
+                    f"UPDATE {table} SET renewed_at = now() - interval '1 minute'"  # noqa: S608
+                )
 
     accounts, talks = PostgresAccounts(database), PostgresTalks(database)
     mari, ken = await accounts.register("まり", None), await accounts.register("Ken", None)
@@ -279,6 +284,44 @@ async def test_a_reply_whose_owner_is_gone_is_closed_with_its_clauses(kept: Kept
     await kept.lose_owners()
     assert await kept.log.close_orphans() == 1
     assert await kept.log.reply_going_on(kept.talk) is None
+
+
+async def test_a_floor_has_one_owner_until_its_lease_runs_out(kept: Kept) -> None:
+    log, talk = kept.log, kept.talk
+    assert await log.take_floor(talk, "me") == 1
+    assert await log.take_floor(talk, "me") == 1
+    assert await log.take_floor(talk, "other") is None
+    assert await log.renew_floors("me", [talk, kept.other]) == {talk}
+    assert await log.renew_floors("other", [talk]) == set()
+    await kept.lose_owners()
+    assert await log.take_floor(talk, "other") == 2
+    assert await log.renew_floors("me", [talk]) == set()
+    await log.release_floor(talk, "me")  # not its own: nothing happens
+    assert await log.take_floor(talk, "me") is None
+    await log.release_floor(talk, "other")
+    assert await log.take_floor(talk, "me") == 3
+
+
+async def test_a_new_owner_of_the_floor_closes_the_reply_of_the_last(kept: Kept) -> None:
+    log, talk = kept.log, kept.talk
+    fence = await log.take_floor(talk, "me")
+    lost = await log.claim_reply(talk, cause="x", owner="me", name="AI", fence=fence)
+    await log.append(talk, clause(lost.reply_id, 0, "はい、"))
+    await kept.lose_owners()
+    assert await log.take_floor(talk, "other") == 2
+    closed = (await log.read(talk, 0))[-1].event
+    assert isinstance(closed, ReplyFinished)
+    assert (closed.status, closed.text) == ("interrupted", "はい、")
+    with pytest.raises(TakenOver):
+        await log.append(talk, clause(lost.reply_id, 1, "そう。"))
+    with pytest.raises(TakenOver):
+        await log.claim_reply(talk, cause="x", owner="me", name="AI", fence=fence)
+    assert (await log.claim_reply(talk, cause="x", owner="other", name="AI", fence=2)).mine
+
+
+async def test_nobody_takes_the_floor_of_no_talk(kept: Kept) -> None:
+    with pytest.raises(NotFound):
+        await kept.log.take_floor(NOWHERE, "me")
 
 
 @pytest.mark.parametrize("what", ["clause", "finish"])

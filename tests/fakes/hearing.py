@@ -6,7 +6,8 @@ import asyncio
 import io
 import json
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from kaiwa.adapters.memory.asr import EnergyVoiceActivity, FakeRecogniser
@@ -17,8 +18,10 @@ from kaiwa.domain.events import UtteranceFinal
 from kaiwa.domain.ids import CaptureId, UserId
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import KaiwaError
+from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.ingest import BrokenOff
 from kaiwa.pipeline.listen import Ears
+from kaiwa.ports.turn import TurnDetector
 
 MARI = User(id=UserId("mari"), name="まり")
 KEN = User(id=UserId("ken"), name="Ken")
@@ -47,8 +50,8 @@ class Hearing:
         self.talks.add_user(MARI)
         self.talks.add_user(KEN)
         self.recogniser = FakeRecogniser()
-        self.asked: list[UtteranceFinal] = []
-        self.on_asked: Callable[[], None] = lambda: None
+        self.turn: TurnDetector | None = None
+        self.attendance: Attendance
         self.seen: list[dict[str, Any]] = []
         self.voices = 0
         """How often somebody was heard speaking."""
@@ -57,21 +60,28 @@ class Hearing:
 
     async def begin(self) -> Hearing:
         self.talk = await self.talks.create(MARI, TalkSettings(language="ja"), None)
+        self.attendance = Attendance(self.talk)
         await self.log.listen(self.talk.id, self._payloads.put_nowait)
         return self
 
     @property
     def ears(self) -> Ears:
-        async def on_utterance(talk: Talk, said: UtteranceFinal) -> None:
-            self.asked.append(said)
-            self.on_asked()
-
         def on_voice() -> None:
             self.voices += 1
 
         return Ears(
-            self.log, self.talks, self.recogniser, EnergyVoiceActivity, on_utterance, on_voice
+            self.log,
+            self.talks,
+            self.recogniser,
+            EnergyVoiceActivity,
+            self.attending,
+            self.turn,
+            on_voice,
         )
+
+    @asynccontextmanager
+    async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
+        yield self.attendance
 
     async def until(self, kind: str) -> dict[str, Any]:
         """The next event of that type that readers see; hints and strangers' payloads are none."""

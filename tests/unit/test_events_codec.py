@@ -18,6 +18,7 @@ from kaiwa.domain import events
 from kaiwa.domain.events import (
     Durable,
     Ephemeral,
+    Internal,
     Recorded,
     decode_durable,
     decode_ephemeral,
@@ -27,6 +28,7 @@ from kaiwa.domain.events import (
 
 DURABLE = get_args(get_args(Durable)[0])
 EPHEMERAL = get_args(get_args(Ephemeral)[0])
+INTERNAL = get_args(get_args(Internal)[0])
 PROTOCOL = Path(kaiwa.web.__file__).parent / "static" / "js" / "core" / "protocol.js"
 
 MOMENTS = st.integers(0, 4 * 10**12).map(
@@ -45,6 +47,8 @@ def values_of(kind: type[BaseModel]) -> st.SearchStrategy[Any]:
     for name, field in kind.model_fields.items():
         if name == "error":
             fields[name] = st.none() | st.dictionaries(st.text(), st.text())
+        elif name == "score":
+            fields[name] = st.none() | st.floats(0, 1)
         elif name not in ("at", "type"):
             fields[name] = st.from_type(cast(type[Any], field.annotation))
     return st.builds(kind, **fields)
@@ -58,8 +62,8 @@ def test_durable_events_come_back_as_they_were(event: Durable, seq: int) -> None
     assert type(decode_durable(written)) is type(event)
 
 
-@given(st.one_of([values_of(kind) for kind in EPHEMERAL]))
-def test_ephemeral_events_come_back_as_they_were(event: Ephemeral) -> None:
+@given(st.one_of([values_of(kind) for kind in (*EPHEMERAL, *INTERNAL)]))
+def test_ephemeral_events_come_back_as_they_were(event: Ephemeral | Internal) -> None:
     written = json.loads(json.dumps(encode(event)))
     assert "seq" not in written and written["type"] == event.type
     assert decode_ephemeral(written) == event
@@ -67,7 +71,7 @@ def test_ephemeral_events_come_back_as_they_were(event: Ephemeral) -> None:
 
 def test_no_event_is_left_out_of_the_unions() -> None:
     every = set(events._Event.__subclasses__())
-    assert every == {*DURABLE, *EPHEMERAL}
+    assert every == {*DURABLE, *EPHEMERAL, *INTERNAL}
     assert len({type_of(kind) for kind in every}) == len(every)
 
 

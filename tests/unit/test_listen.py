@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,9 +14,10 @@ import pytest
 
 from kaiwa.adapters.memory.asr import FakeRecogniser, FakeSegment
 from kaiwa.domain.audio import Samples, ms_to_samples
+from kaiwa.domain.events import ReplyClause, ReplyStarted, ReplyStopping
 from kaiwa.domain.speech import Transcript
 from kaiwa.domain.talk import Role
-from kaiwa.errors import DatabaseDown, Forbidden, ModelDown, NotFound, RecogniserDown
+from kaiwa.errors import DatabaseDown, Forbidden, NotFound, RecogniserDown
 from kaiwa.pipeline import listen, tasks
 from kaiwa.pipeline.hearing import SETTLE_STEP
 from kaiwa.pipeline.listen import Listening
@@ -97,7 +99,7 @@ async def test_hypotheses_grow_and_end_in_the_final(hearing: Hearing) -> None:
             shown.append(await hearing.until("utterance.partial"))
         await ear.hear(silence(900))
         final = await hearing.until("utterance.final")
-    assert hearing.seen[0]["type"] == "speech.started"
+    assert [event["type"] for event in hearing.seen[:2]] == ["turn.signal", "speech.started"]
     assert [event["revision"] for event in shown] == [1, 2, 3, 4]
     assert {event["utterance_id"] for event in shown} == {final["utterance_id"]}
     stable = [event["stable"] for event in shown]
@@ -233,30 +235,65 @@ async def test_a_recogniser_that_fails_ends_the_capture_and_keeps_what_was_store
     assert hearing.recogniser.open_segments == 0
 
 
-async def test_a_live_utterance_asks_for_an_answer_and_an_old_one_does_not(
+async def signals(hearing: Hearing) -> list[tuple[str, str]]:
+    await hearing.log.tell(hearing.talk.id, ReplyStopping(reply_id="the end"))
+    await hearing.until("reply.stopping")
+    told = [event for event in hearing.seen if event["type"] == "turn.signal"]
+    return [(event["signal"], event["text"]) for event in told]
+
+
+class Judge:
+    async def probability(self, sound: Samples) -> float:
+        return 0.75
+
+    async def ready(self) -> None:
+        return
+
+
+async def test_the_floor_is_told_of_a_pause_its_words_and_how_finished_they_sound(
     hearing: Hearing,
 ) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい、そうです")
+    hearing.turn = Judge()
     async with listening(hearing) as ear:
+        await ear.hear(speech(600, 300))
+        await script.eager_asked.wait()
+        paused = await hearing.until("turn.signal")
+        while paused["signal"] != "paused":
+            paused = await hearing.until("turn.signal")
+        judged = await hearing.until("turn.signal")
+        await ear.hear(speech(600, 900))
+    assert (paused["text"], paused["utterance_id"]) == ("はい", f"{CAPTURE}-1")
+    assert paused["silence_ms"] >= 192
+    assert (judged["signal"], judged["score"]) == ("judged", 0.75)
+    told = [signal for signal, _ in await signals(hearing)]
+    once = ["silent", "paused", "judged"]
+    assert told == ["gone", *once, "resumed", *once, "gone"]
+
+
+async def test_old_sound_makes_text_and_is_told_to_be_late(hearing: Hearing) -> None:
+    async with listening(hearing, age_ms=60_000) as ear:
         await ear.hear(speech(600, 900))
         await ear.flush()
-    assert [said.text for said in hearing.asked] == TEXTS[:1]
-    async with listening(hearing, age_ms=60_000) as ear:
+    assert await hearing.texts() == ["今日はとてもいい"]
+    assert [signal for signal, _ in await signals(hearing)] == ["gone", "late", "gone"]
+    assert all(not event["type"].startswith("speech.") for event in hearing.seen)
+
+
+async def test_the_agents_own_voice_is_not_written_down(hearing: Hearing) -> None:
+    turns = hearing.attendance.turns
+    turns.observe(ReplyStarted(reply_id="r", generation=1, cause="c", name="AI"), time.monotonic())
+    clause = ReplyClause(
+        reply_id="r", index=0, text=TEXTS[0], start=0, end=0, clip="c", duration_ms=3_000
+    )
+    turns.observe(clause, time.monotonic())
+    async with listening(hearing) as ear:
         await ear.hear(speech(1_100, 900))
         await ear.flush()
-    assert len(await hearing.finals()) == 2 and len(hearing.asked) == 1
-
-
-async def test_an_answer_that_cannot_be_asked_for_does_not_end_the_capture(
-    hearing: Hearing,
-) -> None:
-    def fail() -> None:
-        raise ModelDown("nobody answers")
-
-    hearing.on_asked = fail
-    async with listening(hearing) as ear:
-        await ear.hear(THREE)
-        await ear.flush()
-    assert await hearing.texts() == TEXTS
+    assert await hearing.texts() == []
+    assert await hearing.offset() >= ms_to_samples(1_100)
+    assert ("nothing", "") in await signals(hearing)
+    assert all(event["type"] != "utterance.partial" for event in hearing.seen)
 
 
 async def test_who_is_removed_or_silenced_speaks_no_more(hearing: Hearing) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
 from kaiwa.domain.audio import Speech
-from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished
+from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
 from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
-from kaiwa.errors import NotFound
-from kaiwa.pipeline.respond import DELTA_CHARACTERS, Responder
+from kaiwa.errors import NotFound, TakenOver
+from kaiwa.pipeline.making import DELTA_CHARACTERS
+from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.clip_store import Clip, ClipFormat
 from tests.fakes.hearing import MARI, Hearing
@@ -156,3 +157,90 @@ async def test_a_reply_of_another_process_that_goes_on_is_cut_at_what_was_heard(
     await hearing.until("reply.stopping")
     cut = await hearing.until("reply.cut")
     assert cut["heard_text"] == "はい、"  # what it makes after this clause was not heard
+
+
+def words(text: str) -> UtteranceFinal:
+    return UtteranceFinal(
+        utterance_id="u-1",
+        participant=MARI.id,
+        name=MARI.name,
+        text=text,
+        language="ja",
+        started_ms=0,
+        ended_ms=0,
+        capture=None,
+    )
+
+
+@asynccontextmanager
+async def answering(
+    hearing: Hearing, model: ScriptedChatModel, **options: Any
+) -> AsyncIterator[tuple[Responder, int]]:
+    """A responder that has the talk's floor, and its fence."""
+    fence = await hearing.log.take_floor(hearing.talk.id, "me")
+    assert fence is not None
+    async with Responder.run(
+        event_log=hearing.log,
+        wakeups=hearing.log,
+        clips=NoClips(),
+        model=model,
+        voices=VoiceBook([]),
+        owner="me",
+        **options,
+    ) as responder:
+        yield responder, fence
+
+
+async def test_what_was_made_ahead_for_the_same_words_is_the_reply(hearing: Hearing) -> None:
+    model = ScriptedChatModel(["はい。"], ["もう一度。"])
+    async with answering(hearing, model) as (responder, fence):
+        await responder.speculate(hearing.talk, words("元気？"))
+        await hearing.log.append(hearing.talk.id, words("元気？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    assert (finished["text"], finished["timing"]["endpoint"]) == ("はい。", 450)
+    assert len(model.asked) == 1
+
+
+async def test_what_was_made_ahead_for_other_words_is_thrown_away(hearing: Hearing) -> None:
+    model = ScriptedChatModel(["はい。", Hold(asyncio.Event())], ["いいえ。"])
+    async with answering(hearing, model) as (responder, fence):
+        await responder.speculate(hearing.talk, words("元気"))
+        for _ in range(20):
+            await asyncio.sleep(0)  # the model begins
+        await hearing.log.append(hearing.talk.id, words("元気じゃない？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    assert finished["text"] == "いいえ。" and "はい" not in str(hearing.seen)
+    assert model.left.is_set() and model.running == 0
+
+
+async def test_the_model_is_free_before_the_next_attempt_begins(hearing: Hearing) -> None:
+    model = ScriptedChatModel([Hold(asyncio.Event())])
+    async with answering(hearing, model) as (responder, _):
+        for text in ("元気", "元気だ", "元気だよ"):
+            await responder.speculate(hearing.talk, words(text))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert model.running == 1
+        await responder.discard(hearing.talk.id)
+        assert model.running == 0
+
+
+async def test_who_lost_the_floor_commits_nothing(hearing: Hearing) -> None:
+    model = ScriptedChatModel(["はい。"])
+    async with answering(hearing, model) as (responder, fence):
+        await responder.speculate(hearing.talk, words("元気？"))
+        hearing.log.lose_floors()
+        await hearing.log.take_floor(hearing.talk.id, "other")
+        with pytest.raises(TakenOver):
+            await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        assert model.running == 0
+    assert await ends(hearing) == []
+
+
+async def test_without_speculation_nothing_is_made_ahead(hearing: Hearing) -> None:
+    model = ScriptedChatModel(["はい。"])
+    async with answering(hearing, model, speculates=False) as (responder, _):
+        await responder.speculate(hearing.talk, words("元気？"))
+    assert model.asked == []

@@ -188,6 +188,38 @@ class ReplyNotice(_Event):
     message: str
 
 
+class ReplyPlayed(_Event):
+    """How far a device has played a reply; for the talk's floor, not for readers."""
+
+    type: Literal["reply.played"] = "reply.played"
+    reply_id: str
+    listener: str
+    user: str
+    clause: int
+    ms: int
+
+
+class TurnSignal(_Event):
+    """What a capture's process tells the talk's floor of a segment; not for readers.
+
+    `silent`: the voice fell silent `silence_ms` ago; `paused`: the same, after `text`; `judged`:
+    the turn model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`:
+    the segment is over without words; `late`: the utterance of that id is older than its live edge;
+    `gone`: the capture begins anew or is over, and nothing of it is open.
+    """
+
+    type: Literal["turn.signal"] = "turn.signal"
+    signal: Literal["silent", "paused", "judged", "resumed", "nothing", "late", "gone"]
+    participant: str
+    capture: str
+    utterance_id: str = ""
+    name: str = ""
+    text: str = ""
+    started_ms: int = 0
+    silence_ms: int = 0
+    score: float | None = None
+
+
 class Presence(_Event):
     type: Literal["presence"] = "presence"
     participant: str
@@ -221,8 +253,11 @@ Ephemeral = Annotated[
     Field(discriminator="type"),
 ]
 
+Internal = Annotated[ReplyPlayed | TurnSignal, Field(discriminator="type")]
+"""Ephemeral events between the processes of a site; no reader gets them."""
+
 _durable: TypeAdapter[Durable] = TypeAdapter(Durable)
-_ephemeral: TypeAdapter[Ephemeral] = TypeAdapter(Ephemeral)
+_ephemeral: TypeAdapter[Ephemeral | Internal] = TypeAdapter(Ephemeral | Internal)
 
 
 class Recorded(BaseModel):
@@ -234,7 +269,7 @@ class Recorded(BaseModel):
     event: Durable
 
 
-def encode(event: Durable | Ephemeral) -> dict[str, Any]:
+def encode(event: Durable | Ephemeral | Internal) -> dict[str, Any]:
     """The event as JSON-ready values, with its `type`."""
     return event.model_dump(mode="json")
 
@@ -249,6 +284,6 @@ def decode_durable(values: dict[str, Any]) -> Durable:
     return _durable.validate_python(values)
 
 
-def decode_ephemeral(values: dict[str, Any]) -> Ephemeral:
+def decode_ephemeral(values: dict[str, Any]) -> Ephemeral | Internal:
     """Raises pydantic.ValidationError if the values are no ephemeral event."""
     return _ephemeral.validate_python(values)

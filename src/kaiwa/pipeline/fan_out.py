@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from kaiwa.domain.events import Ephemeral, Recorded, decode_durable, decode_ephemeral
+from kaiwa.domain.events import Ephemeral, Internal, Recorded, decode_durable, decode_ephemeral
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import DatabaseDown, Unavailable
 from kaiwa.ports.event_log import EventLog
@@ -36,7 +36,7 @@ class Ready:
     seq: int
 
 
-Item = Recorded | Ephemeral | Ready
+Item = Recorded | Ephemeral | Internal | Ready
 
 
 class TooSlow(Unavailable):
@@ -128,7 +128,7 @@ class _Reader:
             if len(page) < PAGE:
                 return
 
-    def _next(self, values: dict[str, Any]) -> Recorded | Ephemeral | None:
+    def _next(self, values: dict[str, Any]) -> Recorded | Ephemeral | Internal | None:
         """The event in the payload, if it may be used as it stands."""
         try:
             if "type" not in values:

@@ -142,6 +142,18 @@ class Hearing(ABC):
     async def on_speech(self, *, started: bool) -> None:
         """Somebody began to speak, or ended; told at once, before there is any text."""
 
+    async def on_pause(self) -> None:
+        """The voice fell silent EAGER_PAUSE ago, perhaps for good; told at once."""
+        return
+
+    async def on_eager(self, start: int, text: str) -> None:
+        """What was said in the segment up to the pause that goes on; its final if it lasts."""
+        return
+
+    async def on_resumed(self) -> None:
+        """The pause was inside the segment."""
+        return
+
     @abstractmethod
     async def on_segment(self) -> Expected:
         """A segment is about to be recognised: what may be expected of it?"""
@@ -174,8 +186,10 @@ class Hearing(ABC):
                 self._feed(self._segment, at)
                 self._segment.paused = True
                 self._segment.changed.set()
+                await self.on_pause()
             case Resumed() if self._segment is not None:
                 self._segment.paused = False
+                await self.on_resumed()
             case SegmentEnded(end=end) if self._segment is not None:
                 segment, self._segment = self._segment, None
                 self._feed(segment, end)
@@ -244,7 +258,12 @@ class Hearing(ABC):
                 return await session.final(last=True)  # shares an eager one that covers all
             if segment.paused and not eager:
                 eager = True
-                await session.final(last=False)
+                fed = segment.fed
+                said = await session.final(last=False)
+                if segment.paused and segment.fed == fed and segment.ended is None:
+                    so_far = storable(said.text)
+                    settled = agreement.settled(so_far) if so_far else ""
+                    await self.on_eager(segment.start, settled)
             elif segment.fed - shown >= PARTIAL_STEP and not segment.quiet:
                 shown = segment.fed
                 text = await session.partial()

@@ -7,19 +7,22 @@ before that is ephemeral.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Literal, Self
 
+import numpy as np
 import structlog
 
-from kaiwa.domain.audio import samples_to_ms
+from kaiwa.domain.audio import SAMPLE_RATE, Samples, ms_to_samples, samples_to_ms
 from kaiwa.domain.events import (
     CaptureDurable,
     Ephemeral,
+    Internal,
     SpeechEnded,
     SpeechStarted,
+    TurnSignal,
     UtteranceFinal,
     UtterancePartial,
     UtteranceWithdrawn,
@@ -28,15 +31,18 @@ from kaiwa.domain.ids import EventId, UtteranceId, utterance_id
 from kaiwa.domain.speech import Hypothesis, Transcript
 from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
+from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.hearing import Expected, Hearing
 from kaiwa.pipeline.tasks import patiently
-from kaiwa.policy.endpointing import SegmentEnded
+from kaiwa.policy.endpointing import EAGER_PAUSE, SegmentEnded
 from kaiwa.ports.accounts import Talks
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.event_log import Advance, Capture, EventLog
+from kaiwa.ports.turn import TurnDetector
 from kaiwa.ports.vad import VoiceActivityFactory
 
-LIVE_EDGE_MS: Final = 3_000  # older sound makes text, but asks for no reply
+LIVE_EDGE_MS: Final = 3_000  # older sound makes text, but ends no turn and interrupts nothing
+TURN_SOUND: Final = ms_to_samples(8_000)  # what the turn model looks back on
 DATABASE_PATIENCE_S: Final = 120.0
 
 log = structlog.get_logger()
@@ -50,21 +56,30 @@ class Ears:
     talks: Talks
     recogniser: Recogniser
     vad: VoiceActivityFactory
-    on_utterance: Callable[[Talk, UtteranceFinal], Awaitable[None]]
+    attending: Callable[[Talk], AbstractAsyncContextManager[Attendance]]
+    turn: TurnDetector | None = None
     on_voice: Callable[[], None] = lambda: None
     """Called while somebody speaks."""
+    on_lag: Callable[[float], None] = lambda ms: None
+    """Told how long after its end live speech became text."""
 
 
 class Listening(Hearing):
     """One capture being heard; open it with `open`."""
 
-    def __init__(self, ears: Ears, talk: Talk, user: User, capture: Capture) -> None:
+    def __init__(
+        self, ears: Ears, attendance: Attendance, talk: Talk, user: User, capture: Capture
+    ) -> None:
         super().__init__(ears.recogniser, ears.vad, capture.offset)
         self._ears = ears
+        self._attendance = attendance
         self._talk = talk
         self._user = user
         self._capture = capture
         self._sample_zero = time.monotonic() - capture.age_ms / 1000
+        self._recent: Samples = np.zeros(0, np.int16)
+        self._before_pause = self._recent
+        self._silent_since = 0.0  # by the clock, while there is a pause
         self.utterances: list[UtteranceFinal] = []
 
     @classmethod
@@ -73,13 +88,55 @@ class Listening(Hearing):
         cls, ears: Ears, talk: Talk, user: User, capture: Capture
     ) -> AsyncIterator[Self]:
         """Listen for the length of the block; an error in it drops what is not stored."""
-        async with cls(ears, talk, user, capture).working() as listening:
-            yield listening
+        async with ears.attending(talk) as attendance:
+            listening = cls(ears, attendance, talk, user, capture)
+            await listening._signal("gone")  # whatever an earlier connection left open
+            try:
+                async with listening.working():
+                    yield listening
+            finally:
+                await listening._signal("gone")
+
+    async def hear(self, block: Samples) -> None:
+        if self._ears.turn is not None:
+            self._recent = np.concatenate([self._recent, block])[-TURN_SOUND:]
+        await super().hear(block)
 
     async def on_speech(self, *, started: bool) -> None:
         self._ears.on_voice()
         kind = SpeechStarted if started else SpeechEnded
-        await self._tell(kind(participant=self._user.id, capture=self._capture.id))
+        if self._is_live():
+            await self._tell(kind(participant=self._user.id, capture=self._capture.id))
+
+    async def on_pause(self) -> None:
+        self._silent_since = time.monotonic() - samples_to_ms(EAGER_PAUSE) / 1000
+        self._before_pause = self._recent
+        if self._is_live():
+            await self._signal("silent", silence_ms=samples_to_ms(EAGER_PAUSE))
+
+    async def on_resumed(self) -> None:
+        if self._is_live():
+            await self._signal("resumed")
+
+    async def on_eager(self, start: int, text: str) -> None:
+        """Tell the floor what was said up to the pause, and then how finished it sounds."""
+        if not self._is_live():
+            return
+        sound = self._before_pause
+        await self._signal(
+            "paused",
+            utterance_id=self._next_id,
+            name=self._user.name,
+            text="" if self._is_echo(start, text) else text,
+            started_ms=self._talk_ms(start),
+            silence_ms=round((time.monotonic() - self._silent_since) * 1000),
+        )
+        if self._ears.turn is None or not text:
+            return
+        try:
+            await self._signal("judged", score=await self._ears.turn.probability(sound))
+        except KaiwaError as error:
+            log.info("turn_not_judged", error=error.code)
 
     async def on_segment(self) -> Expected:
         """Raises NotFound and Forbidden for somebody who may not speak here any more."""
@@ -95,6 +152,8 @@ class Listening(Hearing):
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         self._ears.on_voice()
+        if self._is_echo(start, hypothesis.stable + hypothesis.tentative):
+            return
         await self._tell(
             UtterancePartial(
                 utterance_id=self._next_id,
@@ -109,6 +168,12 @@ class Listening(Hearing):
         )
 
     async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+        if self._is_echo(start, said.text):
+            log.info("echo_withheld", talk=self._talk.id, capture=self._capture.id)
+            await self.on_nothing(ended, shown=True)
+            return
+        if not self._is_live():
+            await self._signal("late", utterance_id=self._next_id)
         event = UtteranceFinal(
             utterance_id=self._next_id,
             participant=self._user.id,
@@ -131,13 +196,15 @@ class Listening(Hearing):
         await patiently(append, DATABASE_PATIENCE_S)
         self._capture = replace(self._capture, offset=advance.offset, utterances=advance.utterances)
         self.utterances.append(event)
-        await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
         if self._is_live():
-            await self._pass_on(event)
+            now = time.monotonic() - self._sample_zero
+            self._ears.on_lag(1000 * now - samples_to_ms(ended.voice_end))
+        await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
 
     async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:
         if shown:
             await self._tell(UtteranceWithdrawn(utterance_id=self._next_id))
+        await self._signal("nothing")
         await self.on_settled(ended.end)
 
     async def on_settled(self, offset: int) -> None:
@@ -152,14 +219,21 @@ class Listening(Hearing):
         await patiently(move, DATABASE_PATIENCE_S)
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
 
-    async def _pass_on(self, event: UtteranceFinal) -> None:
-        """To whoever answers; it is stored, so that nobody answers must not end the capture."""
-        try:
-            await self._ears.on_utterance(self._talk, event)
-        except KaiwaError as error:
-            log.warning("utterance_not_answered", talk=self._talk.id, error=error.code)
+    def _is_echo(self, start: int, text: str) -> bool:
+        """Whether the segment that began at `start` is the agent's voice, come back."""
+        begun = self._sample_zero + start / SAMPLE_RATE
+        return self._attendance.is_echo(text, begun, time.monotonic())
 
-    async def _tell(self, event: Ephemeral) -> None:
+    async def _signal(
+        self,
+        signal: Literal["silent", "paused", "judged", "resumed", "nothing", "late", "gone"],
+        **values: Any,
+    ) -> None:
+        await self._tell(
+            TurnSignal(signal=signal, participant=self._user.id, capture=self._capture.id, **values)
+        )
+
+    async def _tell(self, event: Ephemeral | Internal) -> None:
         try:
             await self._ears.event_log.tell(self._talk.id, event)
         except (DatabaseDown, TooMuch):

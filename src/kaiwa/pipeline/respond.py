@@ -1,80 +1,48 @@
-"""From a turn to the agent's reply: model -> clauses -> clips -> events.
+"""The agent's replies: guessed at, asked for, committed, stopped.
 
-The text streams on while its clauses are spoken; both stop together. One reply at a time per talk,
-whatever the number of processes: the log's claim decides.
+One reply at a time per talk, whatever the number of processes: the log's claim decides. While
+somebody may have finished, a reply is made ahead for nobody; it becomes the reply if the turn ends
+with the very words it was made for, and is thrown away if not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, Self
 
 import structlog
 
-from kaiwa.domain.audio import Speech
+from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import (
-    ReplyClause,
+    Recorded,
     ReplyCut,
-    ReplyDelta,
     ReplyFinished,
-    ReplyNotice,
     ReplyStopping,
     UtteranceFinal,
 )
-from kaiwa.domain.ids import ClipId, EventId, ReplyId, TalkId, UserId
+from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
-from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
 from kaiwa.pipeline.history import Histories
-from kaiwa.pipeline.tasks import contained, one_error, patiently
-from kaiwa.pipeline.voices import Speaker, VoiceBook
-from kaiwa.policy.clauses import Clause, ClauseSplitter
+from kaiwa.pipeline.making import PATIENCE_S, Maker, Reply
+from kaiwa.pipeline.tasks import contained, patiently
+from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.heard import heard_text, joined
 from kaiwa.policy.prompt import chat_prompt
-from kaiwa.policy.turn_taking import wants_reply
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
-DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
 PREFILL_AFTER_S: Final = 0.3  # a newer utterance makes the prefill of an older one pointless
-CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
-PATIENCE_S: Final = 8.0  # with a database that is away; longer, and the lease is lost anyway
 Status = Literal["complete", "interrupted", "failed"]
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Reply:
-    """A reply while it is being made."""
-
-    talk: Talk
-    reply_id: ReplyId
-    asked: float
-    text: str = ""
-    timing: dict[str, int] = field(default_factory=dict)
-    error: KaiwaError | None = None
-    making: asyncio.Task[None] | None = None
-    stopped: bool = False
-
-    def mark(self, stage: str) -> None:
-        """Note when a stage was first reached, in milliseconds since the reply was asked for."""
-        self.timing.setdefault(stage, round((time.monotonic() - self.asked) * 1000))
-
-    def stop(self) -> None:
-        self.stopped = True  # also before it is being made
-        if self.making is not None:
-            self.making.cancel()
 
 
 class Responder:
@@ -89,16 +57,19 @@ class Responder:
         model: ChatModel,
         voices: VoiceBook,
         owner: str,
+        speculates: bool = True,
     ) -> None:
         self._log = event_log
         self._wakeups = wakeups
-        self._clips = clips
         self._model = model
-        self._voices = voices
         self._owner = owner
+        self._speculates = speculates
+        self._maker = Maker(event_log, clips, model, voices)
         self._histories = Histories(event_log)
-        self._replies: dict[ReplyId, _Reply] = {}
+        self._replies: dict[ReplyId, Reply] = {}
+        self._guesses: dict[TalkId, Reply] = {}
         self._prefills: dict[TalkId, asyncio.Task[None]] = {}
+        self._read: Sequence[ChatMessage] = ()  # the prompt that was prefilled last
         self._tasks: asyncio.TaskGroup
 
     @classmethod
@@ -112,34 +83,66 @@ class Responder:
                 yield responder
             finally:
                 heartbeat.cancel()
-                for reply in responder._replies.values():
+                for reply in (*responder._replies.values(), *responder._guesses.values()):
                     reply.stop()
                 for prefill in responder._prefills.values():
                     prefill.cancel()
 
     async def ask(self, talk: Talk, cause: str, key: EventId | None = None) -> ReplyId:
-        """Start a reply, or give the id of the one that is going on.
+        """Start a reply, or give the id of the one that is going on. `cause` is who asked."""
+        return await self._claim(Reply(talk), cause, key=key)
 
-        `cause` says why: a user's id for the button, an utterance's for hands-free.
+    async def commit(self, talk: Talk, cause: str, *, fence: int, silence_s: float) -> None:
+        """A turn is over: reply to it. `cause` is its last utterance.
+
+        Raises TakenOver where this process has not the talk's floor any more.
         """
-        claim = await self._log.claim_reply(
-            talk.id, cause=cause, owner=self._owner, name=talk.agent_name, key=key
-        )
+        reply = Reply(talk, silence_ms=round(silence_s * 1000))
+        await self._claim(reply, cause, fence=fence)
+
+    async def _claim(
+        self, reply: Reply, cause: str, *, key: EventId | None = None, fence: int | None = None
+    ) -> ReplyId:
+        """Begin the reply, or what was made ahead in its place, unless one is going on."""
+        talk = reply.talk
+        guess = await self._guessed(talk)
+        if guess is not None:
+            guess.asked, guess.silence_ms = reply.asked, reply.silence_ms
+            guess.made_ahead = True
+        try:
+            claim = await self._log.claim_reply(
+                talk.id, cause=cause, owner=self._owner, name=talk.agent_name, key=key, fence=fence
+            )
+        except BaseException:
+            await _end(guess)
+            raise
         if claim.mine:
-            self._stop_prefill(talk.id)
-            reply = _Reply(talk, claim.reply_id, time.monotonic())
-            self._replies[reply.reply_id] = reply
-            self._tasks.create_task(contained(self._see_through(reply), "reply"))
+            self._begin(guess or reply, claim.reply_id)
+        else:
+            await _end(guess)
         return claim.reply_id
 
-    async def on_utterance(self, talk: Talk, said: UtteranceFinal) -> None:
-        """Answer without being asked, where the talk's mode says so; else be ready to."""
-        if wants_reply(talk, said):
-            await self.ask(talk, cause=said.utterance_id)
-        elif self._model.prefills and all(r.talk.id != talk.id for r in self._replies.values()):
-            self._stop_prefill(talk.id)
+    async def speculate(self, talk: Talk, words: UtteranceFinal | None) -> None:
+        """Make a reply ahead for what has been said, and for `words` that are not stored yet."""
+        await self.discard(talk.id)
+        if not self._speculates or any(r.talk.id == talk.id for r in self._replies.values()):
+            return
+        reply = Reply(talk, await self._prompt(talk, words))
+        self._guesses[talk.id] = reply
+        reply.making = self._tasks.create_task(self._make(reply))
+
+    async def discard(self, talk: TalkId) -> None:
+        """Throw away what was made ahead; returns when the model is free."""
+        await self._stop_prefill(talk)
+        await _end(self._guesses.pop(talk, None))
+
+    async def prefill(self, talk: Talk, words: UtteranceFinal | None = None) -> None:
+        """Let the model read the talk so far before anybody asks it to answer."""
+        idle = not self._replies and talk.id not in self._guesses
+        if self._model.prefills and idle:
+            await self._stop_prefill(talk.id)
             self._prefills[talk.id] = self._tasks.create_task(
-                contained(self._prefill(talk), "prefill")
+                contained(self._prefill(talk, words), "prefill")
             )
 
     async def stop(
@@ -167,21 +170,57 @@ class Responder:
         cut = ReplyCut(reply_id=reply, by=by, clause=clause, ms=ms, heard_text=text)
         await self._log.append(talk, cut, event_id=EventId(f"cut-{reply}"))
 
-    async def _prefill(self, talk: Talk) -> None:
-        """Let the model read what was said before anybody asks it to answer."""
-        await asyncio.sleep(PREFILL_AFTER_S)
+    async def _guessed(self, talk: Talk) -> Reply | None:
+        """What was made ahead, if it was made for what has been said now."""
+        await self._stop_prefill(talk.id)
+        guess = self._guesses.pop(talk.id, None)
+        if guess is None:
+            return None
+        wanted = (await self._prompt(talk), talk.llm_model, talk.voice)
+        made = (guess.messages, guess.talk.llm_model, guess.talk.voice)
+        if made == wanted and guess.error is None:
+            return guess
+        await _end(guess)
+        return None
+
+    async def _make(self, reply: Reply) -> None:
         try:
-            messages = chat_prompt(talk, await self._histories.of(talk.id))
-            await self._model.prefill(messages, talk=talk.id)
+            reply.messages = reply.messages or await self._prompt(reply.talk)
+        except KaiwaError as error:
+            reply.error = error
+            return
+        await self._maker.make(reply)
+
+    async def _prompt(self, talk: Talk, words: UtteranceFinal | None = None) -> list[ChatMessage]:
+        events = await self._histories.of(talk.id)
+        if words is not None:
+            events = [*events, Recorded(seq=len(events) + 1, event=words)]
+        return chat_prompt(talk, events)
+
+    def _begin(self, reply: Reply, reply_id: ReplyId) -> None:
+        self._read = ()
+        reply.reply_id = reply_id
+        self._replies[reply_id] = reply
+        self._tasks.create_task(contained(self._see_through(reply), "reply"))
+
+    async def _prefill(self, talk: Talk, words: UtteranceFinal | None) -> None:
+        if words is None:
+            await asyncio.sleep(PREFILL_AFTER_S)
+        try:
+            messages = await self._prompt(talk, words)
+            if messages != self._read:
+                await self._model.prefill(messages, talk=talk.id)
+                self._read = messages
         except KaiwaError as error:
             log.info("prefill_failed", talk=talk.id, error=error.code)
         if self._prefills.get(talk.id) is asyncio.current_task():
             del self._prefills[talk.id]
 
-    def _stop_prefill(self, talk: TalkId) -> None:
+    async def _stop_prefill(self, talk: TalkId) -> None:
         prefill = self._prefills.pop(talk, None)
         if prefill is not None:
             prefill.cancel()
+            await asyncio.wait([prefill])
 
     async def _heartbeat(self) -> None:
         """Keep the leases of replies made here, and close those of processes that died."""
@@ -199,7 +238,7 @@ class Responder:
         except DatabaseDown:
             log.warning("heartbeat_missed")
 
-    async def _see_through(self, reply: _Reply) -> None:
+    async def _see_through(self, reply: Reply) -> None:
         """Make a reply and store how it ended, whatever happens on the way."""
 
         def on_payload(payload: str) -> None:
@@ -210,7 +249,8 @@ class Responder:
         try:
             await self._wakeups.listen(talk, on_payload)
             try:
-                reply.making = self._tasks.create_task(self._make(reply))
+                await self._maker.publish(reply)
+                reply.making = reply.making or self._tasks.create_task(self._make(reply))
                 if reply.stopped:
                     reply.making.cancel()
                 await asyncio.wait([reply.making])
@@ -220,7 +260,7 @@ class Responder:
         finally:
             del self._replies[reply.reply_id]
 
-    async def _finish(self, reply: _Reply, status: Status) -> None:
+    async def _finish(self, reply: Reply, status: Status) -> None:
         reply.mark("total")
         error = reply.error
         finished = ReplyFinished(
@@ -231,7 +271,7 @@ class Responder:
             error=None if error is None else {"code": error.code, "message": error.message},
         )
         try:
-            await patiently(partial(self._append, reply, finished, "finish"), PATIENCE_S)
+            await patiently(partial(self._maker.append, reply, finished, "finish"), PATIENCE_S)
         except (NotFound, TakenOver):
             pass  # the talk was deleted, or another process closed the reply
         except DatabaseDown:
@@ -243,101 +283,19 @@ class Responder:
             reply=reply.reply_id,
             status=status,
             error=None if error is None else error.code,
+            made_ahead=reply.made_ahead,
             **reply.timing,
         )
 
-    async def _append(self, reply: _Reply, event: ReplyClause | ReplyFinished, name: str) -> None:
-        event_id = EventId(f"{reply.reply_id}-{name}")
-        await self._log.append(reply.talk.id, event, event_id=event_id)
 
-    async def _make(self, reply: _Reply) -> None:
-        clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
-        try:
-            with one_error(), self._voices.speaking(reply.talk) as speaker:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._write(reply, clauses))
-                    tasks.create_task(self._speak(reply, clauses, speaker))
-        except KaiwaError as error:
-            reply.error = error
-        except Exception:
-            # A fault of ours must not leave the talk waiting, nor end the server.
-            log.exception("reply_crashed", reply=reply.reply_id)
-            reply.error = KaiwaError("something went wrong inside kaiwa; its log says what")
-
-    async def _write(self, reply: _Reply, clauses: asyncio.Queue[Clause | None]) -> None:
-        """The model's text, as deltas to the readers and as clauses to the voice."""
-        talk = reply.talk
-        splitter = ClauseSplitter()
-        messages = chat_prompt(talk, await self._histories.of(talk.id))
-        async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
-            async for raw in pieces:
-                piece = storable(raw)
-                reply.mark("first_token")
-                await self._show(reply, piece)
-                for clause in splitter.feed(piece):
-                    reply.mark("first_clause")
-                    await clauses.put(clause)
-        for clause in splitter.flush():
-            reply.mark("first_clause")
-            await clauses.put(clause)
-        await clauses.put(None)
-
-    async def _show(self, reply: _Reply, piece: str) -> None:
-        """Add to the text, and tell the readers; one who misses it waits for the clause."""
-        for start in range(0, len(piece), DELTA_CHARACTERS):
-            part = piece[start : start + DELTA_CHARACTERS]
-            delta = ReplyDelta(reply_id=reply.reply_id, offset=len(reply.text), text=part)
-            reply.text += part
-            try:
-                await self._log.tell(reply.talk.id, delta)
-            except DatabaseDown:
-                log.info("ephemeral_event_dropped", talk=reply.talk.id, type=delta.type)
-
-    async def _speak(
-        self, reply: _Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
-    ) -> None:
-        """Clause by clause: sound first, then the event that tells of it."""
-        index = 0
-        while (clause := await clauses.get()) is not None:
-            clip, duration_ms = await self._clip(
-                reply, await speaker.speak(clause.text, reply.text)
-            )
-            for trouble in speaker.take_notices():
-                notice = ReplyNotice(
-                    reply_id=reply.reply_id, code=trouble.code, message=trouble.message
-                )
-                with contextlib.suppress(DatabaseDown):
-                    await self._log.tell(reply.talk.id, notice)
-            event = ReplyClause(
-                reply_id=reply.reply_id,
-                index=index,
-                text=clause.text,
-                start=clause.start,
-                end=clause.end,
-                clip=clip,
-                duration_ms=duration_ms,
-            )
-            await patiently(partial(self._append, reply, event, f"clause-{index}"), PATIENCE_S)
-            reply.mark("first_clip")
-            index += 1
-
-    async def _clip(
-        self, reply: _Reply, spoken: tuple[str, Speech] | None
-    ) -> tuple[str | None, int]:
-        """A clause's stored clip and its length; no clip where the listener's own voice speaks."""
-        if spoken is None:
-            return None, 0
-        voice, speech = spoken
-        clips: list[ClipId] = []
-
-        async def put() -> None:
-            clips.append(await self._clips.put(reply.talk.id, voice, speech))
-
-        await patiently(put, PATIENCE_S)
-        return clips[0], speech.duration_ms
+async def _end(guess: Reply | None) -> None:
+    """Stop what nobody will see; returns when the model is free for the next."""
+    if guess is not None and guess.making is not None:
+        guess.stop()
+        await asyncio.wait([guess.making])
 
 
-def _status(reply: _Reply, making: asyncio.Task[None]) -> Status:
+def _status(reply: Reply, making: asyncio.Task[None]) -> Status:
     if making.cancelled():
         return "interrupted"
     return "complete" if reply.error is None else "failed"

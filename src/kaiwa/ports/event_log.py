@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kaiwa.domain.events import Durable, Ephemeral, Recorded, ReplyClause, UtteranceFinal
+from kaiwa.domain.events import Durable, Ephemeral, Internal, Recorded, ReplyClause, UtteranceFinal
 from kaiwa.domain.ids import CaptureId, ClipId, EventId, ReplyId, TalkId, UserId, UtteranceId
 
 REPLY_LEASE_S = 6  # three missed heartbeats: its process is gone
+FLOOR_LEASE_S = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class EventLog(Protocol):
     async def head(self, talk: TalkId) -> int:
         """The newest seq; 0 for an empty talk. Raises NotFound."""
 
-    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+    async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         """Send an ephemeral event to every reader; a reader that is away misses it."""
 
     async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
@@ -92,11 +93,32 @@ class EventLog(Protocol):
     async def capture(self, talk: TalkId, capture: CaptureId) -> Capture:
         """Raises NotFound."""
 
+    async def take_floor(self, talk: TalkId, owner: str) -> int | None:
+        """The fence of the talk's floor, if it is this owner's or nobody's; else None.
+
+        A floor that was not renewed for FLOOR_LEASE_S is nobody's. Taking it over raises the fence
+        and closes the reply that its last owner was making, as interrupted. Raises NotFound.
+        """
+
+    async def renew_floors(self, owner: str, talks: Sequence[TalkId]) -> set[TalkId]:
+        """The owner's heartbeat, each second; returns the talks whose floor it still has."""
+
+    async def release_floor(self, talk: TalkId, owner: str) -> None:
+        """Let another process have it at once."""
+
     async def claim_reply(
-        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+        self,
+        talk: TalkId,
+        *,
+        cause: str,
+        owner: str,
+        name: str,
+        key: EventId | None = None,
+        fence: int | None = None,
     ) -> ReplyClaim:
         """Start a reply (appending `reply.started`) unless one is going on.
 
+        With a `fence` only while the floor is this owner's and has that fence: else TakenOver.
         With a `key` that was used before, the reply it started then is the answer. A reply
         whose owner has not renewed it for REPLY_LEASE_S is closed as interrupted first.
         """

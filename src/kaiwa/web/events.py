@@ -12,7 +12,16 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from kaiwa.domain.events import MemberLeft, Presence, Recorded, TalkDeleted, encode, encode_recorded
+from kaiwa.domain.events import (
+    MemberLeft,
+    Presence,
+    Recorded,
+    ReplyPlayed,
+    TalkDeleted,
+    TurnSignal,
+    encode,
+    encode_recorded,
+)
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import User
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
@@ -135,6 +144,8 @@ class EventStream(Response):
                     await self._tell(talk, "here")
                     try:
                         async for item in items:
+                            if isinstance(item, ReplyPlayed | TurnSignal):
+                                continue  # between the processes of the site
                             await self._messages.put(self._message(talk, item))
                             if await self._ends(talk, item):
                                 break

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
+from kaiwa.domain.events import ReplyPlayed
 from kaiwa.domain.ids import ClipId, ReplyId
 from kaiwa.errors import KaiwaError
 from kaiwa.ports.clip_store import ClipFormat
@@ -61,7 +62,9 @@ async def stop(
 
 
 @router.post("/talks/{talk_id}/heard", status_code=204)
-async def heard(talk: Readable, services: Asking, report: HeardReport) -> None:
+async def heard(talk: Readable, services: Asking, user: Asker, report: HeardReport) -> None:
+    played = ReplyPlayed(user=user.id, **report.model_dump())
+    await services.event_log.tell(talk.id, played)  # the floor waits for it, the row does not
     await services.event_log.put_heard(
         talk.id, ReplyId(report.reply_id), report.listener, report.clause, report.ms
     )

@@ -10,6 +10,7 @@ from typing import Any
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.accounts import Accounts, Invites, Talks
@@ -39,6 +40,7 @@ class Services:
     fan_out: FanOut
     captures: Captures
     responder: Responder
+    floors: Floors
     voices: VoiceBook
     model: ChatModel
     measures: Measures

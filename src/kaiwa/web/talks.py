@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from kaiwa.domain.events import Recorded, UtteranceEdited, UtteranceFinal, encode_recorded
 from kaiwa.domain.ids import TalkId, UserId, UtteranceId, new_id
-from kaiwa.domain.talk import Member, Role, Talk, TalkChanges, TalkSettings
+from kaiwa.domain.talk import Member, Mode, Role, Talk, TalkChanges, TalkSettings
 from kaiwa.errors import BadRequest, Forbidden, StreamStalled
 from kaiwa.policy.export import FORMS, export
 from kaiwa.policy.importing import imported
@@ -141,11 +142,14 @@ async def say(
         started_ms=now_ms,
         ended_ms=now_ms,
     )
-    recorded = await services.event_log.append(
-        talk.id, event, event_id=event_id("message", user, key)
-    )
-    if recorded.event == event:
-        await services.responder.on_utterance(talk, event)
+    async with AsyncExitStack() as stack:
+        if talk.mode is not Mode.BUTTON:
+            await stack.enter_async_context(services.floors.attending(talk))
+        recorded = await services.event_log.append(
+            talk.id, event, event_id=event_id("message", user, key)
+        )
+    if talk.mode is Mode.BUTTON:
+        await services.responder.prefill(talk)
     return encode_recorded(recorded)
 
 

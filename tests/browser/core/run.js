@@ -2,6 +2,7 @@
 import { run } from './harness.js';
 import './captures.test.js';
 import './control.test.js';
+import './ducking.test.js';
 import './i18n.test.js';
 import './pcm.test.js';
 import './protocol.test.js';

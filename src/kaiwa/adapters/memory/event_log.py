@@ -12,6 +12,7 @@ from typing import Final
 from kaiwa.domain.events import (
     Durable,
     Ephemeral,
+    Internal,
     Recorded,
     ReplyClause,
     ReplyFinished,
@@ -32,7 +33,7 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
-from kaiwa.ports.event_log import Advance, Capture, ReplyClaim
+from kaiwa.ports.event_log import FLOOR_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_PAYLOAD_BYTES: Final = 7_900  # what PostgreSQL lets through
 
@@ -44,6 +45,10 @@ class _Log:
     by_id: dict[str, Recorded] = field(default_factory=dict)
     generation: int = 0
     reply: ReplyClaim | None = None
+    replier: str = ""
+    floor: str = ""
+    fence: int = 0
+    floor_renewed: float = 0.0
 
 
 class MemoryEventLog:
@@ -114,7 +119,7 @@ class MemoryEventLog:
     async def head(self, talk: TalkId) -> int:
         return len(self._log(talk).events)
 
-    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+    async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         self._up()
         payload = json.dumps(encode(event), ensure_ascii=False)
         if len(payload.encode()) > MAX_PAYLOAD_BYTES:
@@ -141,10 +146,50 @@ class MemoryEventLog:
             raise NotFound("there is no such capture")
         return known
 
+    def lose_floors(self) -> None:
+        """Play owners that died long ago."""
+        for log in self._talks.values():
+            log.floor_renewed = float("-inf")
+
+    async def take_floor(self, talk: TalkId, owner: str) -> int | None:
+        log = self._log(talk)
+        held = time.monotonic() - log.floor_renewed < FLOOR_LEASE_S
+        if log.floor not in (owner, "") and held:
+            return None
+        if log.floor != owner:
+            log.fence += 1
+            if log.reply is not None and log.replier == log.floor:
+                log.reply = replace(log.reply, mine=False)
+                await self._close_orphan(talk)
+        log.floor, log.floor_renewed = owner, time.monotonic()
+        return log.fence
+
+    async def renew_floors(self, owner: str, talks: Sequence[TalkId]) -> set[TalkId]:
+        self._up()
+        mine = {talk for talk in talks if talk in self._talks and self._talks[talk].floor == owner}
+        for talk in mine:
+            self._talks[talk].floor_renewed = time.monotonic()
+        return mine
+
+    async def release_floor(self, talk: TalkId, owner: str) -> None:
+        self._up()
+        log = self._talks.get(talk)
+        if log is not None and log.floor == owner:
+            log.floor = ""
+
     async def claim_reply(
-        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+        self,
+        talk: TalkId,
+        *,
+        cause: str,
+        owner: str,
+        name: str,
+        key: EventId | None = None,
+        fence: int | None = None,
     ) -> ReplyClaim:
         log = self._log(talk)
+        if fence is not None and (log.floor, log.fence) != (owner, fence):
+            raise TakenOver("another process has this talk's floor")
         known = log.by_id.get(key) if key is not None else None
         if known is not None and isinstance(known.event, ReplyStarted):
             started = known.event
@@ -154,6 +199,7 @@ class MemoryEventLog:
         await self._close_orphan(talk)
         log.generation += 1
         log.reply = ReplyClaim(ReplyId(new_id()), log.generation, mine=True)
+        log.replier = owner
         await self.append(
             talk,
             ReplyStarted(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 
 from kaiwa.domain.audio import Speech
@@ -24,11 +26,13 @@ class ToneVoices:
         self.voices = (Voice(f"{name}:{language}", "Tone", language, name, "none", pitch=True),)
         self.down = False
         self.spoken: list[str] = []
+        self.spoke = asyncio.Event()
 
     async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
         if self.down:
             raise VoiceDown("The tone is down.")
         self.spoken.append(text)
+        self.spoke.set()
         letters = sum(character.isalnum() for character in text)
         time = np.arange(int(letters * RATE * MS_PER_CHARACTER / prosody.speed) // 1000) / RATE
         tone = np.sin(2 * np.pi * _TONE_HZ * 2 ** (prosody.pitch / 12) * time)

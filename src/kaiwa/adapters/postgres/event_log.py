@@ -11,6 +11,7 @@ from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.domain.events import (
     Durable,
     Ephemeral,
+    Internal,
     Recorded,
     ReplyClause,
     ReplyFinished,
@@ -31,7 +32,7 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
-from kaiwa.ports.event_log import REPLY_LEASE_S, Advance, Capture, ReplyClaim
+from kaiwa.ports.event_log import FLOOR_LEASE_S, REPLY_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_NOTIFY_BYTES: Final = 7_900  # PostgreSQL's own limit is 8,000
 
@@ -71,7 +72,7 @@ class PostgresEventLog:
         async with self._database.connection() as connection:
             return int(_found(await queries.head(connection, talk=talk)))
 
-    async def tell(self, talk: TalkId, event: Ephemeral) -> None:
+    async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         payload = json.dumps(encode(event), ensure_ascii=False)
         if len(payload.encode()) > MAX_NOTIFY_BYTES:
             raise TooMuch(f"a {event.type} event is too large to send")
@@ -95,11 +96,44 @@ class PostgresEventLog:
                 _found(await queries.get_capture(connection, talk=talk, capture=capture))
             )
 
+    async def take_floor(self, talk: TalkId, owner: str) -> int | None:
+        async with self._database.transaction() as connection:
+            _found(await queries.lock_talk(connection, talk=talk))
+            before = await queries.floor_of(connection, talk=talk)
+            fence = await queries.take_floor(
+                connection, talk=talk, owner=owner, lease=FLOOR_LEASE_S
+            )
+            if fence is not None and before is not None and before["owner"] != owner:
+                left = await queries.reply_of_owner(connection, talk=talk, owner=before["owner"])
+                if left is not None and await queries.finish_reply(connection, reply=left):
+                    await _tell_interrupted(connection, talk, ReplyId(left))
+        return None if fence is None else int(fence)
+
+    async def renew_floors(self, owner: str, talks: Sequence[TalkId]) -> set[TalkId]:
+        async with self._database.connection() as connection:
+            rows = queries.renew_floors(connection, owner=owner, talks=list(talks))
+            return {TalkId(row["talk_id"]) async for row in rows}
+
+    async def release_floor(self, talk: TalkId, owner: str) -> None:
+        async with self._database.connection() as connection:
+            await queries.release_floor(connection, talk=talk, owner=owner)
+
     async def claim_reply(
-        self, talk: TalkId, *, cause: str, owner: str, name: str, key: EventId | None = None
+        self,
+        talk: TalkId,
+        *,
+        cause: str,
+        owner: str,
+        name: str,
+        key: EventId | None = None,
+        fence: int | None = None,
     ) -> ReplyClaim:
         async with self._database.transaction() as connection:
             _found(await queries.lock_talk(connection, talk=talk))
+            if fence is not None:
+                floor = await queries.floor_of(connection, talk=talk)
+                if floor is None or (floor["owner"], floor["fence"]) != (owner, fence):
+                    raise TakenOver("another process has this talk's floor")
             if key is not None:
                 known = await queries.event_by_id(connection, talk=talk, event_id=key)
                 if known is not None:
@@ -230,6 +264,12 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     _found(await queries.lock_talk(connection, talk=talk))
     if await queries.finish_orphan(connection, reply=reply, lease=REPLY_LEASE_S) is None:
         return False  # finished meanwhile, or its owner is back
+    await _tell_interrupted(connection, talk, reply)
+    return True
+
+
+async def _tell_interrupted(connection: Connection, talk: TalkId, reply: ReplyId) -> None:
+    """The event of a reply that was closed for its owner."""
     text = joined(await _clauses(connection, talk, reply))
     seq = _found(await queries.take_seq(connection, talk=talk))
     event = ReplyFinished(reply_id=reply, status="interrupted", text=text)
@@ -238,7 +278,6 @@ async def _close_orphan(connection: Connection, talk: TalkId, reply: ReplyId) ->
     )
     await lines.follow(connection, talk, seq, event)
     await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
-    return True
 
 
 async def _clauses(connection: Connection, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:

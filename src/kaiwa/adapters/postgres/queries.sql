@@ -93,6 +93,30 @@ RETURNING id;
 SELECT id, talk_id FROM replies
 WHERE NOT finished AND renewed_at < now() - :lease::int * interval '1 second';
 
+-- name: floor_of(talk)^
+SELECT owner, fence FROM floors WHERE talk_id = :talk;
+
+-- name: take_floor(talk, owner, lease)$
+INSERT INTO floors (talk_id, owner) VALUES (:talk, :owner)
+ON CONFLICT (talk_id) DO UPDATE SET
+    owner = :owner,
+    fence = floors.fence + (floors.owner <> :owner)::int,
+    renewed_at = now()
+WHERE floors.owner IN (:owner, '')
+   OR floors.renewed_at < now() - :lease::int * interval '1 second'
+RETURNING fence;
+
+-- name: renew_floors(owner, talks)
+UPDATE floors SET renewed_at = now()
+WHERE owner = :owner AND talk_id = ANY(:talks::text[])
+RETURNING talk_id;
+
+-- name: release_floor(talk, owner)!
+UPDATE floors SET owner = '' WHERE talk_id = :talk AND owner = :owner;
+
+-- name: reply_of_owner(talk, owner)$
+SELECT id FROM replies WHERE talk_id = :talk AND owner = :owner AND NOT finished;
+
 -- name: clauses_of(talk, reply)
 SELECT payload FROM events
 WHERE talk_id = :talk AND payload ->> 'type' = 'reply.clause' AND payload ->> 'reply_id' = :reply

@@ -5,6 +5,7 @@ import { START, reduceApp } from './core/app.js';
 import { goingReply } from './core/state.js';
 import { parseRoute, routeHash } from './core/route.js';
 import { Api, ApiError } from './api.js';
+import { watchForBargeIn } from './audio/barge-in.js';
 import { Capture, sendLeftOverSound } from './audio/capture.js';
 import { MicrophoneError } from './audio/microphone.js';
 import { unlockSound } from './audio/playback.js';
@@ -302,6 +303,11 @@ export class Controller {
     try {
       await capture.start();
       this.#captured = capture.done;
+      if (capture.microphone) {
+        const { analyser } = capture.microphone;
+        const stop = watchForBargeIn(analyser, () => this.session?.player ?? null);
+        void capture.done.catch(() => {}).finally(stop);
+      }
     } catch (error) {
       capture.cancel();
       if (this.capture === capture) this.capture = null;

@@ -13,6 +13,8 @@ const TICK_MS = 100; // how exactly the highlight follows; clause ends are exact
 const REPORT_MS = 1000;
 const LEAD_S = 0.03; // a source scheduled for "now" would lose its first samples
 const AHEAD = 3; // clips fetched before they are needed
+const DUCKED = 0.06; // of full: 24 dB less
+const DUCK_S = 0.02; // time constant: there in 60 ms, without a click
 const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
 
 /**
@@ -122,6 +124,12 @@ export class Player {
     }
     const clips = this.#items.filter((item) => item.replyId === replyId && !item.again);
     return placeHeard(clips, audio().currentTime, this.#heard.get(replyId));
+  }
+
+  /** Go on, hardly heard; or as before. @param {boolean} ducked */
+  duck(ducked) {
+    this.#gain.gain.setTargetAtTime(ducked ? DUCKED : 1, audio().currentTime, DUCK_S);
+    document.documentElement.dataset.ducked = String(ducked);
   }
 
   /** The reply that is sounding or waits to. */

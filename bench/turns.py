@@ -1,0 +1,417 @@
+"""How long the answer takes when nobody presses a button, and how often it comes too early.
+
+    python -m bench.turns [--language ja] [--rounds 1] [--questions DIR] [--no-pauses]
+                         [--no-overs]
+
+Starts a `kaiwa serve` of its own with the default models and speaks the wire protocol to it: each
+question is streamed in real time into a hands-free talk (L16, 100-ms blocks, each sent when its
+last sample was spoken). Questions are spoken by the project's own voices; `DIR/manifest.jsonl`
+(one `{"file", "language", "text"}` a line; default $KAIWA_SPEECH_DIR) adds recordings of up to ten
+seconds. After the first clip the reply is stopped, as somebody might.
+
+All times are seconds from the last voiced sample of the recording, by the wall clock of this
+client. `final`: the last text; `commit`: `reply.started`; `token`: the first `reply.delta`;
+`clause`: the first `reply.clause`; `clip`: its sound is here; `voice`: the same and the silence
+at the head of the clip: the latency itself.
+
+The second table has sentences with a pause inside. `begun`: a reply was started before the person
+had finished; `heard`: a clause of it was there to be played by then.
+
+The third has words over a reply: `cut` is when it was stopped, from the first voiced sample of the
+words; a backchannel and the reply's own first clip, 10 dB down and 200 ms late, must not stop it,
+and the latter must not be written down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import statistics
+import tempfile
+import time
+import wave
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from faster_whisper.audio import decode_audio
+from rich.console import Console
+from rich.table import Table
+
+from bench.server import L16, Microphone, pcm, read, serving, spoken, until
+from kaiwa.domain.audio import SAMPLE_RATE, Samples, as_float, ms_to_samples
+
+HEAD_S = 0.8  # silence before each recording: the microphone is open already
+TAIL_S = 4.0  # and behind it
+LONGEST_S = 10.0
+ANSWER_S = 40.0  # no answer by then is none
+OVER_S = 3.0  # silence behind words over a reply
+ECHO_DB, ECHO_LATE_S = -10, 0.2
+VOICED = 10 ** (-45 / 20)  # RMS of 10 ms, of full scale
+STAGES = ("final", "commit", "token", "clause", "clip", "voice")
+QUESTIONS = {
+    "ja": (
+        "今日の予定を教えてください。",
+        "おすすめの映画はありますか？",
+        "富士山の高さは何メートルですか？",
+        "京都で有名なお寺はどこですか？",
+        "簡単に作れる料理を教えて。",
+        "どうして空は青いんですか？",
+        "日本で一番長い川は何ですか？",
+        "元気が出る言葉を一つください。",
+        "コーヒーと紅茶、どちらが好きですか？",
+        "犬と猫の違いは何ですか？",
+        "眠れないときはどうすればいいですか？",
+        "週末は何をしたらいいと思う？",
+    ),
+    "en": (
+        "What is the capital of Japan?",
+        "Can you tell me a short joke?",
+        "How do I boil an egg?",
+        "Why is the sky blue?",
+        "What should I cook for dinner tonight?",
+        "How many days are there in a year?",
+        "Who wrote Romeo and Juliet?",
+        "Can you recommend a good book?",
+        "What is the tallest mountain in the world?",
+        "How do I get better at chess?",
+        "What do cats like to eat?",
+        "Tell me something about the moon.",
+    ),
+}
+PAUSES = {
+    "ja": (
+        ("えーと、", 1.2, "おすすめの映画はありますか？"),
+        ("明日の天気は", 1.0, "どうですか？"),
+        ("京都で有名な", 0.8, "お寺はどこですか？"),
+        ("昨日友だちと映画を見に行ったんだけど、", 1.2, "あまり面白くなかったんです。"),
+        ("東京から", 1.0, "大阪まで、何時間かかりますか？"),
+        ("それで、", 1.2, "次はどうすればいいですか？"),
+        ("簡単に作れる料理を", 0.6, "教えてください。"),
+        ("もし雨が降ったら、", 1.0, "どこに行けばいいですか？"),
+    ),
+    "en": (
+        ("Um,", 1.2, "can you recommend a good book?"),
+        ("I would like to know the", 1.0, "capital of Japan."),
+        ("What is the", 0.8, "tallest mountain in the world?"),
+        ("I went to a restaurant yesterday, but", 1.2, "it was not very good."),
+        ("Can you tell me", 1.0, "how to boil an egg?"),
+        ("If it rains tomorrow,", 1.0, "what should I do?"),
+        ("Well,", 1.2, "what do you think about cats?"),
+        ("I need a book about", 0.6, "the history of Rome."),
+    ),
+}
+
+OVER = {
+    "ja": (
+        ("うん。", False),
+        ("なるほど。", False),
+        ("そうですね。", False),
+        ("待って。", True),
+        ("ちょっと待って。", True),
+        ("それより、大阪の天気はどうですか？", True),
+    ),
+    "en": (
+        ("Uh-huh.", False),
+        ("Yeah.", False),
+        ("I see.", False),
+        ("Wait.", True),
+        ("Stop, please.", True),
+        ("What about the weather in Osaka?", True),
+    ),
+}
+ECHO = "(its own voice)"
+LONG_ANSWER = {
+    "ja": "昔話を一つ、長く話してください。",
+    "en": "Tell me a long story about a fox.",
+}
+
+
+@dataclass
+class Turn:
+    """What came back for one recording, in seconds from its last voiced sample."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    text: str = ""
+    answer: str = ""
+    timing: dict[str, int] = field(default_factory=dict)
+    begun_early: bool = False
+    heard_early: bool = False
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--language", choices=sorted(QUESTIONS), action="append")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--questions", type=Path, default=os.environ.get("KAIWA_SPEECH_DIR"))
+    parser.add_argument("--no-pauses", action="store_true")
+    parser.add_argument("--no-overs", action="store_true")
+    given = parser.parse_args()
+    console = Console(width=120)
+    languages = given.language or sorted(QUESTIONS)
+    recordings = {each: questions(each, given.questions) for each in languages}
+    pauses = {} if given.no_pauses else {each: paused(each) for each in languages}
+    with tempfile.TemporaryDirectory(prefix="kaiwa-bench-") as folder:
+        async with serving(Path(folder)) as server, server.client() as http:
+            table = Table("language", "question", *STAGES, "server's timing, ms", box=None)
+            for language, sounds in recordings.items():
+                await answer_all(table, http, language, sounds, given.rounds)
+            console.print(table)
+            for language, sounds in pauses.items():
+                console.print(await false_starts(http, language, sounds))
+            for language in [] if given.no_overs else languages:
+                console.print(await cut_in(http, language))
+
+
+async def answer_all(
+    table: Table,
+    http: httpx.AsyncClient,
+    language: str,
+    sounds: Sequence[tuple[str, Samples]],
+    rounds: int,
+) -> None:
+    turns = []
+    async with Talking(http, language) as talk:
+        for name, sound in list(sounds) * rounds:
+            turn = await talk.say(sound)
+            turns.append(turn)
+            table.add_row(language, name[:30], *_cells(turn.stages), _short(turn.timing))
+    answered = [turn.stages for turn in turns if "voice" in turn.stages]
+    if answered:
+        for label, share in (("median", 0.5), ("p95", 0.95)):
+            row = {stage: _quantile([each[stage] for each in answered], share) for stage in STAGES}
+            table.add_row(
+                language, f"{label} of {len(answered)}/{len(turns)}", *_cells(row), style="bold"
+            )
+
+
+async def false_starts(
+    http: httpx.AsyncClient, language: str, sounds: Sequence[tuple[str, Samples]]
+) -> Table:
+    table = Table("language", "with a pause", "begun", "heard", "voice", box=None)
+    async with Talking(http, language) as talk:
+        turns = [(name, await talk.say(sound)) for name, sound in sounds]
+    for name, turn in turns:
+        latency = f"{turn.stages.get('voice', float('nan')):.2f}"
+        early = ["yes" if each else "" for each in (turn.begun_early, turn.heard_early)]
+        table.add_row(language, name, *early, latency)
+    begun = sum(turn.begun_early for _, turn in turns)
+    heard = sum(turn.heard_early for _, turn in turns)
+    table.add_row(language, f"of {len(turns)}", str(begun), str(heard), style="bold")
+    return table
+
+
+async def cut_in(http: httpx.AsyncClient, language: str) -> Table:
+    table = Table("language", "over a reply", "cut", "as it should", "written down", box=None)
+    for text, stops in (*OVER[language], (ECHO, False)):
+        sound = None if text == ECHO else spoken(text, language, 0)
+        async with Talking(http, language) as talk:
+            at, written = await talk.over(LONG_ANSWER[language], sound)
+        right = (at is not None) is stops and not (text == ECHO and written)
+        cut = "" if at is None else f"{at:.2f}"
+        table.add_row(language, text, cut, "yes" if right else "NO", written)
+    return table
+
+
+class Talking:
+    """A hands-free talk and its events."""
+
+    def __init__(self, http: httpx.AsyncClient, language: str) -> None:
+        self._http = http
+        self._language = language
+
+    async def __aenter__(self) -> Talking:
+        settings = {"language": self._language, "mode": "hands-free"}
+        self._talk = (await self._http.post("/talks", json=settings)).json()["id"]
+        await self._follow()
+        return self
+
+    async def _follow(self) -> None:
+        self._stream = self._http.stream("GET", f"/talks/{self._talk}/stream")
+        self._events: AsyncIterator[dict[str, Any]] = read(await self._stream.__aenter__())
+        await until(self._events, "ready")
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._stream.__aexit__(*error)
+
+    async def say(self, sound: Samples) -> Turn:
+        """One turn: the recording goes up, the first clip comes down, the reply is stopped."""
+        last = _last_voiced(sound)
+        whole = np.concatenate([_silence(HEAD_S), sound, _silence(TAIL_S)])
+        microphone = Microphone(whole)
+        end = HEAD_S + last / SAMPLE_RATE
+        turn = Turn()
+        async with asyncio.TaskGroup() as tasks:
+            upload = tasks.create_task(
+                self._http.post(
+                    f"/talks/{self._talk}/stream", content=aiter(microphone), headers=L16
+                )
+            )
+            try:
+                async with asyncio.timeout(len(whole) / SAMPLE_RATE + ANSWER_S):
+                    await self._listen(turn, microphone, end)
+            except TimeoutError:  # which ends the reading, too
+                await self._http.request("DELETE", f"/talks/{self._talk}/reply")
+                await self._stream.__aexit__(None, None, None)
+                await self._follow()
+            await upload
+        return turn
+
+    async def over(self, question: str, sound: Samples | None) -> tuple[float | None, str]:
+        """Ask, and say something over the answer (None: its own first clip); returns when that cut
+        it, if it did, from the first voiced sample, and what was written down of it."""
+        path = f"/talks/{self._talk}"
+        await self._http.post(f"{path}/messages", json={"text": question})
+        clause = await until(self._events, "reply.clause")
+        place = {"listener": "bench-listener", "reply_id": clause["reply_id"], "clause": 0, "ms": 0}
+        clip = (await self._http.get(f"{path}/clips/{clause['clip']}")).content
+        if sound is None:
+            echo = decode_audio(io.BytesIO(clip), sampling_rate=SAMPLE_RATE)
+            sound = pcm(echo * 10 ** (ECHO_DB / 20), 0)
+        await self._http.post(f"{path}/heard", json=place)
+        head = _silence(ECHO_LATE_S)
+        microphone = Microphone(np.concatenate([head, sound, _silence(OVER_S)]))
+        began = (len(head) + _first_voiced(sound)) / SAMPLE_RATE
+        at, written = None, ""
+        async with asyncio.TaskGroup() as tasks:
+            upload = tasks.create_task(
+                self._http.post(f"{path}/stream", content=aiter(microphone), headers=L16)
+            )
+            try:
+                async with asyncio.timeout((len(sound)) / SAMPLE_RATE + OVER_S + 1):
+                    while True:
+                        event = await anext(self._events)
+                        if event["type"] == "reply.cut" and at is None:
+                            at = microphone.now - began
+                        elif event["type"] == "utterance.final" and event["capture"]:
+                            written += event["text"]
+            except TimeoutError:
+                pass
+            await upload
+        await self._http.request("DELETE", f"{path}/reply")
+        return at, written
+
+    async def _listen(self, turn: Turn, microphone: Microphone, end: float) -> None:
+        gone: set[str] = set()
+        while True:
+            event = await anext(self._events)
+            at = microphone.now - end
+            match event["type"]:
+                case "utterance.final":
+                    turn.stages["final"] = at
+                    turn.text += event["text"]
+                case "reply.started":
+                    turn.begun_early |= at < 0
+                    turn.stages["commit"] = at
+                    turn.stages.pop("token", None)
+                case "reply.delta" if event["reply_id"] not in gone:
+                    turn.stages.setdefault("token", at)
+                case "reply.cut":
+                    gone.add(event["reply_id"])
+                case "reply.clause" if event["reply_id"] not in gone:
+                    turn.heard_early |= at < 0
+                    if at > 0 and event["clip"]:
+                        turn.stages["clause"] = at
+                        await self._hear(turn, event, microphone, end)
+                        return
+
+    async def _hear(
+        self, turn: Turn, clause: dict[str, Any], microphone: Microphone, end: float
+    ) -> None:
+        clip = await self._http.get(f"/talks/{self._talk}/clips/{clause['clip']}")
+        turn.stages["clip"] = microphone.now - end
+        turn.stages["voice"] = turn.stages["clip"] + _leading_silence_s(clip.content)
+        turn.answer = clause["text"]
+        reply = clause["reply_id"]
+        heard = {"clause": clause["index"], "ms": clause["duration_ms"]}
+        await self._http.request(
+            "DELETE", f"/talks/{self._talk}/reply", json={"reply_id": reply, "heard": heard}
+        )
+        while (finished := await until(self._events, "reply.finished"))["reply_id"] != reply:
+            pass
+        turn.timing = finished["timing"]
+
+
+def questions(language: str, folder: Path | None) -> list[tuple[str, Samples]]:
+    found = [(text, spoken(text, language, 0)) for text in QUESTIONS[language]]
+    if folder is not None:
+        for line in (Path(folder) / "manifest.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            sound = decode_audio(str(Path(folder) / entry["file"]))
+            if entry["language"] == language and len(sound) <= LONGEST_S * SAMPLE_RATE:
+                found.append((f"{entry['file']}: {entry['text']}", pcm(sound, 0)))
+    return found
+
+
+def paused(language: str) -> list[tuple[str, Samples]]:
+    return [
+        (
+            f"{first} … {pause} s … {rest}",
+            np.concatenate(
+                [_trimmed(spoken(first, language, 0)), _silence(pause), spoken(rest, language, 0)]
+            ),
+        )
+        for first, pause, rest in PAUSES[language]
+    ]
+
+
+def _levels(sound: Samples) -> Any:
+    step = ms_to_samples(10)
+    whole = as_float(sound[: len(sound) // step * step]).reshape(-1, step)
+    return np.sqrt(np.square(whole).mean(axis=1))
+
+
+def _last_voiced(sound: Samples) -> int:
+    voiced = np.flatnonzero(_levels(sound) > VOICED)
+    return (int(voiced[-1]) + 1) * ms_to_samples(10) if len(voiced) else len(sound)
+
+
+def _first_voiced(sound: Samples) -> int:
+    voiced = np.flatnonzero(_levels(sound) > VOICED)
+    return int(voiced[0]) * ms_to_samples(10) if len(voiced) else 0
+
+
+def _trimmed(sound: Samples) -> Samples:
+    return sound[: _last_voiced(sound)]
+
+
+def _leading_silence_s(data: bytes) -> float:
+    with wave.open(io.BytesIO(data)) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        step = file.getframerate() // 100
+    levels = np.sqrt(
+        np.square(as_float(sound[: len(sound) // step * step])).reshape(-1, step).mean(1)
+    )
+    voiced = np.flatnonzero(levels > VOICED)
+    return float(voiced[0]) / 100 if len(voiced) else 0.0
+
+
+def _silence(seconds: float) -> Samples:
+    return np.zeros(int(seconds * SAMPLE_RATE), np.int16)
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    if share == 0.5:
+        return statistics.median(ordered)
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
+
+
+def _cells(stages: dict[str, float]) -> list[str]:
+    return [f"{stages[stage]:.2f}" if stage in stages else "-" for stage in STAGES]
+
+
+def _short(timing: dict[str, int]) -> str:
+    return " ".join(f"{stage.removeprefix('first_')} {ms}" for stage, ms in timing.items())
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    asyncio.run(main())
+    print(f"{time.monotonic() - began:.0f} s in all")

@@ -1,0 +1,246 @@
+"""The floor of each talk: whose turn it is, decided in one process and acted on there.
+
+A process that hears somebody in a talk attends it: it reads the talk's events as any reader does,
+keeps its turns, and tries to own its floor, a row that is leased for three seconds and renewed each
+second. The owner alone acts on what `policy.turns` decides; when it is gone, another process that
+attends has kept the same turns and goes on with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final, Self
+
+import structlog
+
+from kaiwa.domain.events import Recorded, TalkDeleted, TalkUpdated
+from kaiwa.domain.ids import ReplyId, TalkId, UserId
+from kaiwa.domain.talk import Talk, TalkSettings
+from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
+from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from kaiwa.pipeline.respond import Responder
+from kaiwa.pipeline.tasks import contained, one_error
+from kaiwa.policy.barge_in import is_echo
+from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
+from kaiwa.policy.turns import State, Turns
+from kaiwa.ports.event_log import EventLog
+
+RENEW_S: Final = 1.0
+LOOK_BACK: Final = 100
+"""Events before now that say what is going on: a reply that is being played, unanswered words."""
+LINGER_S: Final = 10.0
+"""A talk is attended a little longer than it is heard: its last words are still to be answered."""
+REST_S: Final = 60.0
+
+log = structlog.get_logger()
+
+
+class Attendance:
+    """One talk as this process attends it."""
+
+    def __init__(self, talk: Talk) -> None:
+        self.turns = Turns(talk)
+        self.fence: int | None = None
+        """Of the floor, while it is ours."""
+        self.users = 0
+        self.wanted_until = 0.0
+        self.reading = asyncio.Event()
+        """Set once it knows what is going on; what is appended from then on is not missed."""
+        self.task: asyncio.Task[None] | None = None
+        self._cursor: int | None = None
+        self._changed = asyncio.Event()
+
+    def is_echo(self, text: str, start: float, end: float) -> bool:
+        """Whether what was heard between two times of the monotonic clock is the agent's voice."""
+        return is_echo(text, self.turns.sounded(start, end))
+
+    async def attend(self, event_log: EventLog, fan_out: FanOut, act: Act) -> None:
+        """Keep the turns, and act on what they ask for while the floor is ours."""
+        if self._cursor is None:
+            self._cursor = max(0, await event_log.head(self.turns.talk.id) - LOOK_BACK)
+        with one_error():
+            async with (
+                fan_out.subscribe(self.turns.talk.id, self._cursor) as items,
+                asyncio.TaskGroup() as tasks,
+            ):
+                deciding = tasks.create_task(self._decide(act))
+                async for item in items:
+                    self._observe(item)
+                    if isinstance(item, Recorded) and isinstance(item.event, TalkDeleted):
+                        break
+                deciding.cancel()
+
+    def took(self, fence: int | None) -> None:
+        """Whether the floor is ours now."""
+        if fence != self.fence:
+            self.fence = fence
+            self._changed.set()
+
+    def _observe(self, item: Item) -> None:
+        now = time.monotonic()
+        if isinstance(item, Ready):
+            self.reading.set()
+        elif isinstance(item, Recorded):
+            self._cursor = item.seq
+            if not self.reading.is_set():  # it happened before
+                now -= max(0.0, (datetime.now(UTC) - item.event.at).total_seconds())
+            if isinstance(item.event, TalkUpdated):
+                self.turns.talk = _changed(self.turns.talk, item.event)
+            self.turns.observe(item.event, now)
+        else:
+            self.turns.observe(item, now)
+        self._changed.set()
+
+    async def _decide(self, act: Act) -> None:
+        await self.reading.wait()
+        while True:
+            self._changed.clear()
+            for decision in self.turns.decide(time.monotonic()):
+                if self.fence is not None:
+                    await act(self, decision)
+            due = self.turns.due()
+            try:
+                async with asyncio.timeout(
+                    REST_S if due is None else max(0.0, due - time.monotonic())
+                ):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+
+Act = Callable[[Attendance, Decision], Awaitable[None]]
+
+
+class Floors:
+    """The talks that this process attends; open it with `run`, whose block owns every task."""
+
+    def __init__(
+        self, event_log: EventLog, fan_out: FanOut, responder: Responder, owner: str
+    ) -> None:
+        self._log = event_log
+        self._fan_out = fan_out
+        self._responder = responder
+        self._owner = owner
+        self._attended: dict[TalkId, Attendance] = {}
+        self._tasks: asyncio.TaskGroup
+
+    @classmethod
+    @asynccontextmanager
+    async def run(
+        cls, event_log: EventLog, fan_out: FanOut, responder: Responder, owner: str
+    ) -> AsyncIterator[Self]:
+        """Attend for the length of the block, and leave the floors to others at its end."""
+        floors = cls(event_log, fan_out, responder, owner)
+        async with asyncio.TaskGroup() as floors._tasks:
+            heartbeat = floors._tasks.create_task(floors._heartbeat())
+            try:
+                yield floors
+            finally:
+                heartbeat.cancel()
+                for attendance in tuple(floors._attended.values()):
+                    await floors._leave(attendance)
+
+    @asynccontextmanager
+    async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
+        """Attend a talk for the length of the block, and a little longer.
+
+        What is appended in the block is not missed. Raises DatabaseDown, NotFound.
+        """
+        attendance = self._attended.get(talk.id)
+        if attendance is None:
+            attendance = self._attended[talk.id] = Attendance(talk)
+            attendance.task = self._tasks.create_task(contained(self._attend(attendance), "floor"))
+            attendance.took(await self._take(talk.id))
+        attendance.users += 1
+        try:
+            await attendance.reading.wait()
+            yield attendance
+        finally:
+            attendance.users -= 1
+            attendance.wanted_until = time.monotonic() + LINGER_S
+
+    async def _attend(self, attendance: Attendance) -> None:
+        """Until the talk is deleted or nobody wants it any more; reading is begun anew where it
+        fell behind or lost its connection."""
+        try:
+            while True:
+                try:
+                    await attendance.attend(self._log, self._fan_out, self._act)
+                    return
+                except NotFound:
+                    return
+                except KaiwaError as error:
+                    log.info("floor_reads_again", error=error.code)
+                    await asyncio.sleep(RENEW_S)
+        finally:
+            attendance.reading.set()
+            self._attended.pop(attendance.turns.talk.id, None)
+
+    async def _act(self, attendance: Attendance, decision: Decision) -> None:
+        talk = attendance.turns.talk
+        try:
+            match decision:
+                case Speculate(words=words):
+                    await self._responder.speculate(talk, words)
+                case Discard():
+                    await self._responder.discard(talk.id)
+                case Prefill(words=words):
+                    await self._responder.prefill(talk, words)
+                case Commit(cause=cause, silence_s=silence_s) if attendance.fence is not None:
+                    await self._responder.commit(
+                        talk, cause, fence=attendance.fence, silence_s=silence_s
+                    )
+                case Cut(reply_id=reply_id, by=by, at=at):
+                    await self._responder.stop(talk.id, ReplyId(reply_id), UserId(by), at)
+        except TakenOver:
+            attendance.took(None)
+        except KaiwaError as error:
+            log.warning("turn_not_followed", talk=talk.id, error=error.code)
+
+    async def _take(self, talk: TalkId) -> int | None:
+        try:
+            return await self._log.take_floor(talk, self._owner)
+        except KaiwaError:
+            return None
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            await contained(self._beat(), "floors")
+
+    async def _beat(self) -> None:
+        """Keep the floors that are ours, take those that are free, leave those nobody wants."""
+        mine = [talk for talk, attended in self._attended.items() if attended.fence is not None]
+        try:
+            kept = await self._log.renew_floors(self._owner, mine) if mine else set()
+        except DatabaseDown:
+            kept = set()  # they may be another's by the time it is back
+        for talk, attendance in tuple(self._attended.items()):
+            if not attendance.users and self._is_done(attendance):
+                await self._leave(attendance)
+            elif talk not in kept:
+                attendance.took(await self._take(talk))
+
+    def _is_done(self, attendance: Attendance) -> bool:
+        idle = attendance.turns.state is State.IDLE
+        return idle and time.monotonic() > attendance.wanted_until
+
+    async def _leave(self, attendance: Attendance) -> None:
+        if attendance.task is not None:
+            attendance.task.cancel()
+        talk = attendance.turns.talk.id
+        self._attended.pop(talk, None)
+        if attendance.fence is not None:
+            try:
+                await self._log.release_floor(talk, self._owner)
+            except KaiwaError:
+                return  # then its lease runs out
+
+
+def _changed(talk: Talk, event: TalkUpdated) -> Talk:
+    known = {k: v for k, v in event.settings.items() if k in TalkSettings.model_fields}
+    return Talk.model_validate({**talk.model_dump(), **known})

@@ -1,0 +1,192 @@
+"""The making of one reply: model -> clauses -> clips -> events.
+
+The text streams on while its clauses are spoken; both stop together. Until a reply is committed
+it is made for nobody: its text is kept, its first clause is spoken ahead, and nothing is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import structlog
+
+from kaiwa.domain.audio import Speech
+from kaiwa.domain.chat import ChatMessage
+from kaiwa.domain.events import ReplyClause, ReplyDelta, ReplyFinished, ReplyNotice
+from kaiwa.domain.ids import ClipId, EventId, ReplyId
+from kaiwa.domain.talk import Talk
+from kaiwa.domain.text import storable
+from kaiwa.errors import DatabaseDown, KaiwaError
+from kaiwa.pipeline.tasks import one_error, patiently
+from kaiwa.pipeline.voices import Speaker, VoiceBook
+from kaiwa.policy.clauses import Clause, ClauseSplitter
+from kaiwa.ports.clip_store import ClipStore
+from kaiwa.ports.event_log import EventLog
+from kaiwa.ports.llm import ChatModel
+
+DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
+CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
+PATIENCE_S: Final = 8.0  # with a database that is away; longer, and the lease is lost anyway
+
+UNCOMMITTED: Final = ReplyId("")
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False, slots=True)
+class Reply:
+    """A reply while it is being made; `reply_id` is empty until it is committed."""
+
+    talk: Talk
+    messages: Sequence[ChatMessage] = ()
+    reply_id: ReplyId = UNCOMMITTED
+    committed: asyncio.Event = field(default_factory=asyncio.Event)
+    text: str = ""
+    told: int = 0
+    """How much of the text the readers have."""
+    error: KaiwaError | None = None
+    making: asyncio.Task[None] | None = None
+    stopped: bool = False
+    made_ahead: bool = False
+    """Whether it was begun before the turn was over."""
+    asked: float = field(default_factory=time.monotonic)
+    silence_ms: int | None = None
+    """How long the person had been silent when it was committed; None: it was asked for."""
+    _reached: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, stage: str) -> None:
+        """Note when a stage was first reached."""
+        self._reached.setdefault(stage, time.monotonic())
+
+    @property
+    def timing(self) -> dict[str, int]:
+        """Milliseconds from the commit to each stage, 0 for what was ready by then; `endpoint` is
+        what lay between the person's last sound and the commit."""
+        stages = {
+            stage: max(0, round((at - self.asked) * 1000)) for stage, at in self._reached.items()
+        }
+        return stages if self.silence_ms is None else {"endpoint": self.silence_ms, **stages}
+
+    def stop(self) -> None:
+        self.stopped = True  # also before it is being made
+        if self.making is not None:
+            self.making.cancel()
+
+
+class Maker:
+    """Makes replies with the process's engines."""
+
+    def __init__(
+        self, event_log: EventLog, clips: ClipStore, model: ChatModel, voices: VoiceBook
+    ) -> None:
+        self._log = event_log
+        self._clips = clips
+        self._model = model
+        self._voices = voices
+
+    async def publish(self, reply: Reply) -> None:
+        """A reply that was made for nobody is one now: tell what there is of it, and go on."""
+        await self._tell(reply)
+        reply.committed.set()
+
+    async def append(self, reply: Reply, event: ReplyClause | ReplyFinished, name: str) -> None:
+        event_id = EventId(f"{reply.reply_id}-{name}")
+        await self._log.append(reply.talk.id, event, event_id=event_id)
+
+    async def make(self, reply: Reply) -> None:
+        clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
+        try:
+            with one_error(), self._voices.speaking(reply.talk) as speaker:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._write(reply, clauses))
+                    tasks.create_task(self._speak(reply, clauses, speaker))
+        except KaiwaError as error:
+            reply.error = error
+        except Exception:
+            # A fault of ours must not leave the talk waiting, nor end the server.
+            log.exception("reply_crashed", reply=reply.reply_id)
+            reply.error = KaiwaError("something went wrong inside kaiwa; its log says what")
+
+    async def _write(self, reply: Reply, clauses: asyncio.Queue[Clause | None]) -> None:
+        """The model's text, as deltas to the readers and as clauses to the voice."""
+        talk = reply.talk
+        splitter = ClauseSplitter()
+        async with self._model.stream(reply.messages, model=talk.llm_model, talk=talk.id) as pieces:
+            async for raw in pieces:
+                piece = storable(raw)
+                reply.mark("first_token")
+                await self._show(reply, piece)
+                for clause in splitter.feed(piece):
+                    reply.mark("first_clause")
+                    await clauses.put(clause)
+        for clause in splitter.flush():
+            reply.mark("first_clause")
+            await clauses.put(clause)
+        await clauses.put(None)
+
+    async def _show(self, reply: Reply, piece: str) -> None:
+        reply.text += piece
+        if reply.committed.is_set():
+            await self._tell(reply)
+
+    async def _tell(self, reply: Reply) -> None:
+        """The readers get what they do not have; one who misses it waits for the clause."""
+        while reply.told < len(reply.text):
+            offset = reply.told
+            part = reply.text[offset : offset + DELTA_CHARACTERS]
+            reply.told += len(part)
+            delta = ReplyDelta(reply_id=reply.reply_id, offset=offset, text=part)
+            try:
+                await self._log.tell(reply.talk.id, delta)
+            except DatabaseDown:
+                log.info("ephemeral_event_dropped", talk=reply.talk.id, type=delta.type)
+
+    async def _speak(
+        self, reply: Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
+    ) -> None:
+        """Clause by clause: sound first, then the event that tells of it."""
+        index = 0
+        while (clause := await clauses.get()) is not None:
+            speech = await speaker.speak(clause.text, reply.text)
+            reply.mark("first_voice")
+            await reply.committed.wait()
+            for trouble in speaker.take_notices():
+                notice = ReplyNotice(
+                    reply_id=reply.reply_id, code=trouble.code, message=trouble.message
+                )
+                with contextlib.suppress(DatabaseDown):
+                    await self._log.tell(reply.talk.id, notice)
+            clip, duration_ms = await self._clip(reply, speech)
+            event = ReplyClause(
+                reply_id=reply.reply_id,
+                index=index,
+                text=clause.text,
+                start=clause.start,
+                end=clause.end,
+                clip=clip,
+                duration_ms=duration_ms,
+            )
+            await patiently(partial(self.append, reply, event, f"clause-{index}"), PATIENCE_S)
+            reply.mark("first_clip")
+            index += 1
+
+    async def _clip(
+        self, reply: Reply, spoken: tuple[str, Speech] | None
+    ) -> tuple[str | None, int]:
+        """A stored clip and its length."""
+        if spoken is None:
+            return None, 0
+        voice, speech = spoken
+        clips: list[ClipId] = []
+
+        async def put() -> None:
+            clips.append(await self._clips.put(reply.talk.id, voice, speech))
+
+        await patiently(put, PATIENCE_S)
+        return clips[0], speech.duration_ms

@@ -1,0 +1,50 @@
+"""How long a silence must last after which words."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaiwa.policy.completeness import LONGEST_WAIT_S, Completeness, completeness, patience_s
+
+COMPLETE = """
+今日の予定を教えてください。|おすすめの映画はありますか？|富士山の高さは何メートルですか|そうだね|東京の天気を教えて|お願いします
+こんにちは|ありがとう|はい|どう思う？|それは何|何時に始まるの？|いい天気ですね。|教えて。|明日の天気は？|どうするの
+What is the capital of Japan?|Thank you.|Yes.|How do I boil an egg
+Tell me a short joke.|Can you help me with this?|I think so.|Okay
+"""
+UNFINISHED = """
+えーと|えーと、|あのー|明日の天気は|東京から|それで|でも|京都と|行きたいんだけど|買い物に行って|もし雨が降ったら|その…
+美味しいものを|昨日はねえ、|うーん、|まあ|なんか|週末の
+I would like to know the|What is the capital of|um|Well,|and|I want to|because
+Let me see|So...|you know|Could you tell me
+"""
+OPEN = "|昨日食べた|猫|赤いの車|I went to Kyoto yesterday.|Dogs"
+
+
+def cases(text: str) -> list[str]:
+    return [each for line in text.strip().splitlines() for each in line.split("|")]
+
+
+@pytest.mark.parametrize("text", cases(COMPLETE))
+def test_a_closed_sentence_a_question_or_a_request_is_complete(text: str) -> None:
+    assert completeness(text) is Completeness.COMPLETE
+
+
+@pytest.mark.parametrize("text", cases(UNFINISHED))
+def test_a_filler_a_conjunction_or_a_dangling_particle_has_more_to_come(text: str) -> None:
+    assert completeness(text) is Completeness.UNFINISHED
+
+
+@pytest.mark.parametrize("text", OPEN.split("|"))
+def test_other_words_may_go_on_or_not(text: str) -> None:
+    assert completeness(text) is Completeness.OPEN
+
+
+def test_words_and_score_move_the_moment_and_neither_decides_alone() -> None:
+    question, open_end, dangling = "元気ですか？", "猫", "明日の天気は"
+    assert patience_s(question, 0.9) < patience_s(question, None) < patience_s(question, 0.1)
+    assert patience_s(question, 0.9) == 0.45
+    assert patience_s(question, 0.0) <= 0.7  # a low score never blocks
+    assert patience_s(open_end, 0.9) > 0.45 and patience_s(open_end, 0.0) <= 1.0
+    assert patience_s(dangling, 0.99) > 1.2  # a high one never decides alone
+    assert patience_s(dangling, 0.0) == LONGEST_WAIT_S
