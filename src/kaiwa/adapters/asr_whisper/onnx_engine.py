@@ -20,6 +20,7 @@ from kaiwa.domain.speech import Word
 _MULTILINGUAL = 51_865  # tokens; the English models have one less
 _OUTPUTS = ["best", "logprob", "attention", "logits"]
 _NEVER = -1e9
+_GUESS = 12  # tokens; more than are right on the average
 
 F32 = npt.NDArray[np.float32]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -89,17 +90,25 @@ class OnnxEngine:
         said = text.read([*start, *draft], [first, *range(last, last + len(draft) + 1)])
         no_speech = float(_softmax(said.logits)[tokenizer.no_speech])
         best, logprob = said.best[1:].tolist(), said.logprob[1:].tolist()
-        kept = next((n for n, token in enumerate(draft) if token != best[n]), len(draft))
-        text.forget(len(start) + kept)
-        tokens, logprobs = draft[:kept], logprob[:kept]
-        attention = [said.attention[:, last : last + kept + 1]]
-        token, chance = best[kept], logprob[kept]
-        while token != self._end and len(tokens) < limit:
+        looks = said.attention[:, last:]
+        tokens: list[int] = []
+        logprobs: list[float] = []
+        attention: list[F32] = []
+        guess = draft
+        while True:
+            kept = next((n for n, token in enumerate(guess) if token != best[n]), len(guess))
+            tokens += guess[:kept]
+            logprobs += logprob[:kept]
+            attention.append(looks[:, : kept + 1])
+            text.forget(len(start) + len(tokens))
+            token, chance = best[kept], logprob[kept]
+            if token == self._end or len(tokens) >= limit:
+                break
             tokens.append(token)
             logprobs.append(chance)
-            said = text.read([token], [0])
-            attention.append(said.attention)
-            token, chance = int(said.best[0]), float(said.logprob[0])
+            guess = _continued(draft, tokens)[: limit - len(tokens)]
+            said = text.read([token, *guess], range(len(guess) + 1))
+            best, logprob, looks = said.best.tolist(), said.logprob.tolist(), said.attention
         words: tuple[Word, ...] = ()
         if speech_s is not None:
             looked = np.concatenate(attention, axis=1)[..., : max(1, round(speech_s / FRAME_S))]
@@ -112,6 +121,14 @@ class OnnxEngine:
             capped=len(tokens) >= limit,
             words=words,
         )
+
+
+def _continued(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:
+    """How the draft went on where it said the last two tokens; the hearings often meet again."""
+    for at in range(len(draft) - 2, 0, -1):
+        if draft[at] == tokens[-1] and tokens[-2:-1] == [draft[at - 1]]:
+            return list(draft[at + 1 : at + 1 + _GUESS])
+    return []
 
 
 class _Text:
@@ -142,8 +159,9 @@ class _Text:
 
     def forget(self, length: int) -> None:
         """Keep the first `length` tokens."""
-        self._past = {name: array[:, :, :length] for name, array in self._past.items()}
-        self._length = length
+        if length < self._length:
+            self._past = {name: array[:, :, :length] for name, array in self._past.items()}
+            self._length = length
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -108,7 +108,8 @@ class Transcriber:
         """None where the decoder ran away (and, for a final, did so twice)."""
         if seconds(samples) < LEAST_SPEECH_S:
             return _NOTHING
-        said = self._attempt(samples, known, context, context_s(seconds(samples)))
+        window_s = context_s(seconds(samples), partial=not context.final)
+        said = self._attempt(samples, known, context, window_s)
         if said is None:
             known.drafts.pop(context.piece, None)
             if context.final:  # without the prompt: it may be what the text loops on
