@@ -17,7 +17,7 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ERRORS_ONLY = 1  # llama.cpp's log level
-NICENESS = 5  # recognition and the voice come first: the reader is ahead of the listener anyway
+NICENESS = 15  # recognition and the voice come first: the reader is ahead of the listener anyway
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,8 @@ class Turns:
             return
         talker.seen = now
         self._hear_over(talker, event.stable + event.tentative, now, ended=False)
+        if self.talk.mode is Mode.BUTTON:
+            return  # there is time to read when it is asked for, and recognition wants the cores
         if self._reply is None and len(event.stable) >= self._prefilled + PREFILL_CHARACTERS:
             self._prefilled = len(event.stable)
             self._prefill = [Prefill(_words_of(event))]
