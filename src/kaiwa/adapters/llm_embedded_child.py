@@ -6,6 +6,7 @@ where it listens. It lives until stdin ends, which is when its parent closes it 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -45,7 +47,7 @@ def main() -> None:
     """Serve until the parent is gone."""
     _die_with_parent()
     config = ChildConfig(**json.loads(sys.stdin.buffer.readline()))
-    os.nice(NICENESS)
+    _yield_to_the_others()
     threading.Thread(target=_exit_at_eof, daemon=True).start()
     handshake = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever llama.cpp prints must not fill the pipe that nobody reads
@@ -78,6 +80,14 @@ def _params(xllamacpp: Any, config: ChildConfig) -> Any:
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     return params
+
+
+def _yield_to_the_others() -> None:
+    """Be nice, also where Linux weighs sessions before processes (sched_autogroup)."""
+    os.nice(NICENESS)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def _die_with_parent() -> None:
