@@ -4,7 +4,7 @@ import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById }
 import { equal, test, truthy } from './harness.js';
 
 const TALK = {
-  id: 't', title: '朝', language: 'ja', agent_name: 'AI', instructions: '', llm_model: '',
+  id: 't', title: '朝', language: 'ja', vocabulary: '', agent_name: 'AI', instructions: '', llm_model: '',
   voice: 'auto', mode: 'button', created_at: '2026-11-22T00:00:00Z', seq: 0, role: 'owner',
 };
 const at = '2026-11-22T00:00:00Z';

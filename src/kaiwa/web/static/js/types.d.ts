@@ -21,6 +21,7 @@ export type WireError = { code: string; message: string };
 export type TalkSettings = {
   title: string;
   language: string;
+  vocabulary: string;
   agent_name: string;
   instructions: string;
   llm_model: string;

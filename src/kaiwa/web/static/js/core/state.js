@@ -344,8 +344,8 @@ function delta(state, event) {
 
 /** @param {Talk} talk @returns {TalkSettings} */
 function settingsOf(talk) {
-  const { title, language, agent_name, instructions, llm_model, voice, mode } = talk;
-  return { title, language, agent_name, instructions, llm_model, voice, mode };
+  const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = talk;
+  return { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode };
 }
 
 /**

@@ -24,6 +24,7 @@ export function openSettings(controller, talk) {
   const fields = {
     title: h('input', { maxlength: 200, placeholder: t('talk.untitled') }),
     language: h('select', {}, ...languageOptions(talk.language)),
+    vocabulary: h('textarea', { rows: 2, maxlength: 600, placeholder: t('settings.vocabularyHint') }),
     mode: h('select', {}, ...MODES.map((mode) => option(mode, t(`mode.${mode}`)))),
     voice: h('select', {}, ...voiceOptions(controller.state.voices, talk)),
     llm_model: h('select', {}, ...modelOptions([], talk.llm_model)),
@@ -67,6 +68,7 @@ export function openSettings(controller, talk) {
       { class: 'fields' },
       field(t('settings.name'), fields.title),
       field(t('settings.language'), fields.language),
+      field(t('settings.vocabulary'), fields.vocabulary),
       field(t('settings.mode'), fields.mode),
       field(t('settings.voice'), voiceRow(controller, fields.voice)),
       field(t('settings.agent'), fields.agent_name),
