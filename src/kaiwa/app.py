@@ -285,7 +285,7 @@ async def _warming(
                 await ready()
             except KaiwaError as error:
                 log.warning("part_not_ready", part=name, reason=error.message)
-        await contained(openers.run(), "openers")
+        await contained(openers.run, "openers")
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(warm())

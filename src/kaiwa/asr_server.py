@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -113,7 +114,7 @@ class AsrServer:
             return
         self._clients += 1
         try:
-            await contained(self._serve(reader, writer), "asr client")
+            await contained(partial(self._serve, reader, writer), "asr client")
         finally:
             self._clients -= 1
             writer.close()

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Self
 
 import structlog
@@ -153,7 +154,9 @@ class Floors:
         attendance = self._attended.get(talk.id)
         if attendance is None:
             attendance = self._attended[talk.id] = Attendance(talk)
-            attendance.task = self._tasks.create_task(contained(self._attend(attendance), "floor"))
+            attendance.task = self._tasks.create_task(
+                contained(partial(self._attend, attendance), "floor")
+            )
             attendance.took(await self._take(talk.id))
         attendance.users += 1
         try:
@@ -210,7 +213,7 @@ class Floors:
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(RENEW_S)
-            await contained(self._beat(), "floors")
+            await contained(self._beat, "floors")
 
     async def _beat(self) -> None:
         """Keep the floors that are ours, take those that are free, leave those nobody wants."""

@@ -142,7 +142,7 @@ class Responder:
         if self._model.prefills and idle:
             await self._stop_prefill(talk.id)
             self._prefills[talk.id] = self._tasks.create_task(
-                contained(self._prefill(talk, words), "prefill")
+                contained(partial(self._prefill, talk, words), "prefill")
             )
 
     async def stop(
@@ -201,7 +201,7 @@ class Responder:
         self._read = ()
         reply.reply_id = reply_id
         self._replies[reply_id] = reply
-        self._tasks.create_task(contained(self._see_through(reply), "reply"))
+        self._tasks.create_task(contained(partial(self._see_through, reply), "reply"))
 
     async def _prefill(self, talk: Talk, words: UtteranceFinal | None) -> None:
         if words is None:
@@ -225,7 +225,7 @@ class Responder:
     async def _heartbeat(self) -> None:
         """Keep the leases of replies made here, and close those of processes that died."""
         while True:
-            await contained(self._beat(), "heartbeat")
+            await contained(self._beat, "heartbeat")
             await asyncio.sleep(RENEW_S)
 
     async def _beat(self) -> None:

@@ -33,10 +33,10 @@ async def patiently(action: Callable[[], Awaitable[None]], seconds: float) -> No
             await asyncio.sleep(DATABASE_RETRY_S)
 
 
-async def contained(work: Awaitable[None], name: str) -> None:
-    """Wait for the work; a fault of ours in it is logged, and ends nothing but the work itself."""
+async def contained(work: Callable[[], Awaitable[None]], name: str) -> None:
+    """Do the work; a fault of ours in it is logged, and ends nothing but the work itself."""
     try:
-        await work
+        await work()
     except Exception:
         log.exception("task_crashed", task=name)
 

@@ -132,7 +132,7 @@ class Sessions:
             except TimeoutError:
                 pass
             self._look_now.clear()
-            await contained(self._tell(), "sessions")
+            await contained(self._tell, "sessions")
 
     async def _tell(self) -> None:
         known = list(self._open)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -26,7 +27,7 @@ async def sweeping(database: Database) -> AsyncIterator[None]:
 
     async def go_on() -> None:
         while True:
-            await contained(_try(database), "sweep")
+            await contained(partial(_try, database), "sweep")
             await asyncio.sleep(SWEEP_S)
 
     async with asyncio.TaskGroup() as tasks:
