@@ -73,7 +73,7 @@ def test_a_reply_sounds_in_one_tab_and_lights_up_in_both(owner: Visitor) -> None
     other = Visitor(owner.page.context.new_page())
     other.open(f"/#/talks/{talk}")
     other.wait_until_live()
-    other.type("「はい」とだけ答えて。")
+    other.type("日本の四季について、三つの文で話して。")
     other.ask()
     owner.page.locator(".clause.lit").wait_for(timeout=MODEL_MS)
     other.wait_for_sound()
