@@ -153,7 +153,8 @@ def reading() -> Callable[[str], str]:
     phonemes = JAG2P()
     phonemes.table |= {"ー": "ː", "ん": "ɴ"}  # わーぁ, んぁ
     phonemes.tagger, phonemes._normalize_text = tag, normalise
-    return phonemes  # type: ignore[no-any-return]
+    read: Callable[[str], str] = phonemes
+    return read
 
 
 def chunks(phonemes: str) -> Iterator[str]:
