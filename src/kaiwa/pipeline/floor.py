@@ -9,6 +9,7 @@ attends has kept the same turns and goes on with them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -143,7 +144,8 @@ class Floors:
             finally:
                 heartbeat.cancel()
                 for attendance in tuple(floors._attended.values()):
-                    await floors._leave(attendance)
+                    await floors._release(attendance)
+                    floors._leave(attendance)
 
     @asynccontextmanager
     async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
@@ -152,14 +154,16 @@ class Floors:
         What is appended in the block is not missed. Raises DatabaseDown, NotFound.
         """
         attendance = self._attended.get(talk.id)
+        begins = attendance is None
         if attendance is None:
             attendance = self._attended[talk.id] = Attendance(talk)
             attendance.task = self._tasks.create_task(
                 contained(partial(self._attend, attendance), "floor")
             )
-            attendance.took(await self._take(talk.id))
         attendance.users += 1
         try:
+            if begins:
+                attendance.took(await self._take(talk.id))
             await attendance.reading.wait()
             yield attendance
         finally:
@@ -181,7 +185,7 @@ class Floors:
                     await asyncio.sleep(RENEW_S)
         finally:
             attendance.reading.set()
-            self._attended.pop(attendance.turns.talk.id, None)
+            self._forget(attendance)
 
     async def _act(self, attendance: Attendance, decision: Decision) -> None:
         talk = attendance.turns.talk
@@ -223,25 +227,33 @@ class Floors:
         except DatabaseDown:
             kept = set()  # they may be another's by the time it is back
         for talk, attendance in tuple(self._attended.items()):
-            if not attendance.users and self._is_done(attendance):
-                await self._leave(attendance)
+            if self._is_done(attendance):
+                await self._release(attendance)
+                if not attendance.users:  # nobody came back meanwhile
+                    self._leave(attendance)
             elif talk not in kept:
                 attendance.took(await self._take(talk))
 
     def _is_done(self, attendance: Attendance) -> bool:
-        idle = attendance.turns.state is State.IDLE
+        idle = not attendance.users and attendance.turns.state is State.IDLE
         return idle and time.monotonic() > attendance.wanted_until
 
-    async def _leave(self, attendance: Attendance) -> None:
+    async def _release(self, attendance: Attendance) -> None:
+        if attendance.fence is not None:
+            attendance.took(None)
+            with contextlib.suppress(KaiwaError):  # then its lease runs out
+                await self._log.release_floor(attendance.turns.talk.id, self._owner)
+
+    def _leave(self, attendance: Attendance) -> None:
         if attendance.task is not None:
             attendance.task.cancel()
+        self._forget(attendance)
+
+    def _forget(self, attendance: Attendance) -> None:
+        """A newer one of the same talk stays."""
         talk = attendance.turns.talk.id
-        self._attended.pop(talk, None)
-        if attendance.fence is not None:
-            try:
-                await self._log.release_floor(talk, self._owner)
-            except KaiwaError:
-                return  # then its lease runs out
+        if self._attended.get(talk) is attendance:
+            del self._attended[talk]
 
 
 def _changed(talk: Talk, event: TalkUpdated) -> Talk:

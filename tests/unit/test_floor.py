@@ -1,0 +1,58 @@
+"""Who attends a talk, while people come and go."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kaiwa.adapters.memory.event_log import MemoryEventLog
+from kaiwa.adapters.memory.llm import ScriptedChatModel
+from kaiwa.adapters.memory.talks import MemoryTalks
+from kaiwa.domain.ids import TalkId
+from kaiwa.domain.talk import TalkSettings
+from kaiwa.pipeline import floor
+from kaiwa.pipeline.fan_out import FanOut
+from kaiwa.pipeline.floor import Floors
+from kaiwa.pipeline.respond import Responder
+from kaiwa.pipeline.voices import VoiceBook
+from tests.fakes.hearing import MARI
+
+
+class SlowLog(MemoryEventLog):
+    """Takes and releases floors when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def take_floor(self, talk: TalkId, owner: str) -> int | None:
+        self.asked.set()
+        await self.go.wait()
+        return await super().take_floor(talk, owner)
+
+
+async def test_who_comes_while_the_floors_are_looked_after_is_attended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(floor, "RENEW_S", 0.01)
+    log = SlowLog()
+    talks = MemoryTalks(log)
+    talks.add_user(MARI)
+    talk = await talks.create(MARI, TalkSettings(language="ja"), None)
+    parts = {"event_log": log, "wakeups": log, "clips": None, "model": ScriptedChatModel()}
+    async with (
+        Responder.run(**parts, voices=VoiceBook([]), owner="here") as responder,
+        Floors.run(log, FanOut(log, log), responder, "here") as floors,
+        asyncio.TaskGroup() as tasks,
+    ):
+        attending = floors.attending(talk)
+        entered = tasks.create_task(attending.__aenter__())
+        await log.asked.wait()
+        await asyncio.sleep(0.05)  # the floors are looked after meanwhile
+        log.go.set()
+        attendance = await entered
+        assert attendance.fence is not None
+        assert attendance.task is not None and not attendance.task.done()
+        await attending.__aexit__(None, None, None)
