@@ -101,7 +101,7 @@ async def test_there_is_text_before_the_end_and_nothing_when_nothing_is_new(
                 feed_in_frames(segment, japanese(SENTENCE))
                 await asyncio.sleep(0.01)
                 partial = await segment.partial()
-        assert partial.startswith("今日")
+        assert partial.text.startswith("今日")
         assert await segment.partial() is None
         await segment.final()
 

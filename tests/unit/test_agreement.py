@@ -6,15 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaiwa.domain.speech import Hypothesis
-from kaiwa.policy.agreement import OLD, STEADY, Agreement, fold, is_spaced, join
+from kaiwa.domain.speech import Hypothesis, Partial
+from kaiwa.policy.agreement import DOUBTED, OLD, STEADY, SURE, Agreement, fold, is_spaced, join
+
+
+def sure(text: str) -> Partial:
+    return Partial(text, (1.0,) * len(text))
 
 
 def after(*texts: str) -> Hypothesis:
-    """One hypothesis each STEADY of sound."""
+    """One hypothesis each DOUBTED of sound: long enough for all that they agree on."""
     agreement = Agreement()
     for number, text in enumerate(texts):
-        agreement.update(text, number * STEADY)
+        agreement.update(sure(text), number * DOUBTED)
     return agreement.hypothesis
 
 
@@ -51,7 +55,23 @@ def test_a_word_with_spaces_is_never_split() -> None:
 
 def test_a_word_that_may_go_on_is_not_stable() -> None:
     assert after("it was fun", "it was fun").stable == "it was"
+    assert after("it was fun", "it was fun to").stable == "it was fun"
     assert after("it was 3.", "it was 3.").stable == "it was"
+
+
+def test_what_the_decoder_doubts_takes_longer() -> None:
+    doubted = Partial("昨日は雨", (1.0, 1.0, 1.0, SURE / 2))
+    agreement = Agreement()
+    agreement.update(doubted, 0)
+    assert agreement.update(sure("昨日は雨が"), STEADY).stable == "昨日は"
+    assert agreement.update(doubted, DOUBTED).stable == "昨日は雨"
+
+
+def test_where_doubt_is_not_told_everything_is_doubted() -> None:
+    agreement = Agreement()
+    agreement.update(Partial("昨日は"), 0)
+    assert agreement.update(Partial("昨日は雨"), STEADY).stable == ""
+    assert agreement.update(Partial("昨日は雨が"), DOUBTED).stable == "昨日は"
 
 
 def test_numbers_and_apostrophes_are_one_word() -> None:
@@ -149,7 +169,7 @@ def test_stable_only_ever_grows_at_its_end(texts: list[str]) -> None:
     agreement = Agreement()
     before = agreement.hypothesis
     for number, text in enumerate(texts):
-        now = agreement.update(text, number * STEADY)
+        now = agreement.update(sure(text), number * DOUBTED)
         assert now.stable.startswith(before.stable)
         assert now.revision >= before.revision
         assert (now.revision == before.revision) == (now == before)
@@ -160,7 +180,7 @@ def test_stable_only_ever_grows_at_its_end(texts: list[str]) -> None:
 def test_stable_never_ends_inside_a_spaced_word(texts: list[str]) -> None:
     agreement = Agreement()
     for number, text in enumerate(texts):
-        now = agreement.update(text, number * STEADY)
+        now = agreement.update(sure(text), number * DOUBTED)
         if now.stable and now.tentative:
             assert not (is_spaced(now.stable[-1]) and is_spaced(now.tentative[0]))
 
@@ -170,38 +190,38 @@ def test_hypotheses_that_only_grow_are_shown_as_they_are(text: str, steps: int) 
     agreement = Agreement()
     for step in range(steps + 1):
         growing = text[: len(text) * step // max(steps, 1)]
-        agreement.update(growing, step * STEADY)
-    agreement.update(text, (steps + 1) * STEADY)
+        agreement.update(sure(growing), step * STEADY)
+    agreement.update(sure(text), (steps + 1) * STEADY)
 
-    assert fold(shown(agreement.update(text, (steps + 2) * STEADY))) == fold(text)
+    assert fold(shown(agreement.update(sure(text), (steps + 2) * STEADY))) == fold(text)
 
 
 def test_hypotheses_close_together_have_to_agree_for_longer() -> None:
     agreement = Agreement()
-    agreement.update("今日は", 0)
-    assert agreement.update("今日はい", STEADY // 2).stable == ""
-    assert agreement.update("今日はいい", STEADY).stable == "今日は"
+    agreement.update(sure("今日は"), 0)
+    assert agreement.update(sure("今日はい"), STEADY // 2).stable == ""
+    assert agreement.update(sure("今日はいい"), STEADY).stable == "今日は"
 
 
 def test_one_that_disagrees_in_between_counts() -> None:
     agreement = Agreement()
-    agreement.update("今日は", 0)
-    agreement.update("昨日は", STEADY // 2)
-    assert agreement.update("今日はいい", STEADY).stable == ""
+    agreement.update(sure("今日は"), 0)
+    agreement.update(sure("昨日は"), STEADY // 2)
+    assert agreement.update(sure("今日はいい"), STEADY).stable == ""
 
 
 def test_a_word_that_keeps_changing_does_not_hold_up_the_rest_for_ever() -> None:
     agreement = Agreement()
     for step in range(2 * OLD // STEADY):
         word = ("品質", "品しつ")[step % 2]
-        agreement.update(f"この{word}を調べるための道具"[: 4 + 2 * step], step * STEADY)
+        agreement.update(sure(f"この{word}を調べるための道具"[: 4 + 2 * step]), step * STEADY)
     assert agreement.hypothesis.stable.startswith("この品")
 
 
 def test_the_clean_decode_settles_everything_and_takes_nothing_back() -> None:
     agreement = Agreement()
-    agreement.update("今日はいい天", 0)
-    agreement.update("今日はいい天気", STEADY)
+    agreement.update(sure("今日はいい天"), 0)
+    agreement.update(sure("今日はいい天気"), STEADY)
 
     assert agreement.settled("昨日はいい天気です。") == "今日はいい天気です。"
     assert agreement.settled("今日はいい天気です。") == "今日はいい天気です。"

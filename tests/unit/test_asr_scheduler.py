@@ -15,7 +15,7 @@ from kaiwa.adapters.asr_whisper.scheduler import Scheduler
 from kaiwa.adapters.asr_whisper.segment import LONGEST_SEGMENT, WhisperSegment
 from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
 from kaiwa.domain.audio import Samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 from kaiwa.errors import RecogniserDown
 
 DEADLINE_S = 10
@@ -32,8 +32,8 @@ class SlowTranscriber:
     def go(self, decodes: int = 1) -> None:
         self._go.release(decodes)
 
-    def partial(self, samples: Samples, known: Known, prompt: str) -> str | None:
-        return self._decode(f"partial {prompt}{len(samples)}")
+    def partial(self, samples: Samples, known: Known, prompt: str) -> Partial | None:
+        return Partial(self._decode(f"partial {prompt}{len(samples)}"))
 
     def final(self, samples: Samples, known: Known, prompt: str) -> Transcript:
         return Transcript(self._decode(f"final {prompt}{len(samples)}"), "ja")
@@ -99,7 +99,7 @@ async def test_a_partial_decodes_what_is_there_when_its_turn_comes(room: Room) -
         b.feed(sound(4))
         room.transcriber.go(2)
 
-    assert waiting.result() == "partial b5"
+    assert waiting.result() == Partial("partial b5")
     assert await b.partial() is None
 
 
@@ -117,7 +117,7 @@ async def test_a_newer_partial_replaces_the_one_that_waits(room: Room) -> None:
         room.transcriber.go(2)
 
     assert older.result() is None
-    assert newer.result() == "partial b1"
+    assert newer.result() == Partial("partial b1")
 
 
 async def test_a_final_makes_its_own_partials_pointless(room: Room) -> None:

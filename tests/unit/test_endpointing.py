@@ -148,7 +148,7 @@ def test_a_long_segment_is_cut_at_a_pause_that_would_not_end_a_short_one() -> No
     long.hear(VOICE, 17_000)
 
     assert kinds(short.hear(HUSH, 256)) == [EagerPause]
-    [ended] = long.hear(HUSH, 224)
+    *_, ended = long.hear(HUSH, 224)
     assert isinstance(ended, SegmentEnded)
     assert ended.reason == "cut"
 

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from kaiwa.adapters.memory.asr import FakeRecogniser, FakeSegment
-from kaiwa.domain.audio import Samples, ms_to_samples
+from kaiwa.domain.audio import Samples, ms_to_samples, samples_to_ms
 from kaiwa.domain.events import ReplyClause, ReplyStarted, ReplyStopping
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 from kaiwa.domain.talk import Role
 from kaiwa.errors import DatabaseDown, Forbidden, NotFound, RecogniserDown
 from kaiwa.pipeline import listen, tasks
 from kaiwa.pipeline.hearing import SETTLE_STEP
 from kaiwa.pipeline.listen import Listening
+from kaiwa.policy.endpointing import EAGER_PAUSE
 from tests.fakes.hearing import CAPTURE, KEN, MARI, Hearing
 from tests.sounds import silence, speech, tone
 
@@ -52,8 +53,9 @@ class ScriptSegment(FakeSegment):
     def feed(self, samples: Samples) -> None:
         self._script.calls.append("feed")
 
-    async def partial(self) -> str | None:
-        return self._script.said[0] or None
+    async def partial(self) -> Partial | None:
+        text = self._script.said[0]
+        return Partial(text, (1.0,) * len(text)) if text else None
 
     async def final(self, *, last: bool = True) -> Transcript:
         self._script.calls.append("final" if last else "eager")
@@ -235,6 +237,19 @@ async def test_a_recogniser_that_fails_ends_the_capture_and_keeps_what_was_store
     assert hearing.recogniser.open_segments == 0
 
 
+async def test_an_eager_final_that_came_too_early_is_shown_as_a_hypothesis(
+    hearing: Hearing,
+) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい、そうです")
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 300))
+        await script.eager_asked.wait()
+        shown = await hearing.until("utterance.partial")
+        await ear.hear(speech(600, 900))
+    assert (shown["stable"], shown["tentative"]) == ("", "はい")
+    assert await hearing.texts() == ["はい、そうです"]
+
+
 async def signals(hearing: Hearing) -> list[tuple[str, str]]:
     await hearing.log.tell(hearing.talk.id, ReplyStopping(reply_id="the end"))
     await hearing.until("reply.stopping")
@@ -264,7 +279,7 @@ async def test_the_floor_is_told_of_a_pause_its_words_and_how_finished_they_soun
         judged = await hearing.until("turn.signal")
         await ear.hear(speech(600, 900))
     assert (paused["text"], paused["utterance_id"]) == ("はい", f"{CAPTURE}-1")
-    assert paused["silence_ms"] >= 192
+    assert paused["silence_ms"] >= samples_to_ms(EAGER_PAUSE)
     assert (judged["signal"], judged["score"]) == ("judged", 0.75)
     told = [signal for signal, _ in await signals(hearing)]
     once = ["silent", "paused", "judged"]

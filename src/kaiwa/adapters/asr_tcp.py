@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kaiwa.domain.audio import Samples, ms_to_samples, samples_to_ms
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 from kaiwa.errors import RecogniserDown
 from kaiwa.policy.agreement import is_spaced, join
 
@@ -154,12 +154,12 @@ class TcpSegment(asyncio.Protocol):
         self._fed += len(samples)
         self._send(samples.astype("<i2").tobytes())
 
-    async def partial(self) -> str | None:
+    async def partial(self) -> Partial | None:
         self._check()
         if self._text == self._told:
             return None
         self._told = self._text
-        return self._text
+        return Partial(self._text, (1.0,) * len(self._text))  # the server has confirmed it
 
     async def final(self, *, last: bool = True) -> Transcript:
         self._check()

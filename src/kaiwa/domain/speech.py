@@ -22,6 +22,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """One decode of a segment that goes on. `confidence` is the probability (0..1) of each
+    character, empty from an engine that does not tell."""
+
+    text: str
+    confidence: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """One decode of a segment: its text and the language it is in (ISO 639-1).
 

@@ -17,10 +17,10 @@ from typing import Final, Self
 import numpy as np
 
 from kaiwa.domain.audio import FRAME_SAMPLES, Samples, ms_to_samples
-from kaiwa.domain.speech import Hypothesis, Transcript
+from kaiwa.domain.speech import Hypothesis, Partial, Transcript
 from kaiwa.domain.text import storable
 from kaiwa.pipeline.tasks import one_error
-from kaiwa.policy.agreement import Agreement
+from kaiwa.policy.agreement import STEADY, Agreement
 from kaiwa.policy.endpointing import (
     Decision,
     EagerPause,
@@ -33,7 +33,8 @@ from kaiwa.policy.word_times import timed
 from kaiwa.ports.asr import Recogniser, SegmentRecognition
 from kaiwa.ports.vad import VoiceActivityFactory
 
-PARTIAL_STEP: Final = ms_to_samples(200)  # new sound that makes another hypothesis worth its cost
+FIRST_PARTIAL: Final = ms_to_samples(200)  # sound that may make a first word
+PARTIAL_STEP: Final = STEADY  # hypotheses that come closer together make nothing stable sooner
 QUIET: Final = ms_to_samples(64)  # the voice may be stopping: keep the engine free for the final
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
@@ -243,7 +244,7 @@ class Hearing(ABC):
         """Tell hypotheses while the segment lasts; returns its text. The final is begun at the
         first silence, and holds if the silence lasts. None for a segment left open."""
         eager = False
-        shown = segment.start
+        shown, step = segment.start, FIRST_PARTIAL
         while True:
             await segment.changed.wait()
             segment.changed.clear()
@@ -260,23 +261,36 @@ class Hearing(ABC):
                 eager = True
                 fed = segment.fed
                 said = await session.final(last=False)
+                shown = fed
+                await self._believe(segment, agreement, _so_far(said), fed)
                 if segment.paused and segment.fed == fed and segment.ended is None:
                     so_far = storable(said.text)
                     settled = agreement.settled(so_far) if so_far else ""
                     await self.on_eager(segment.start, settled)
-            elif segment.fed - shown >= PARTIAL_STEP and not segment.quiet:
-                shown = segment.fed
-                text = await session.partial()
-                if text is not None and not segment.paused:
-                    await self._believe(segment, agreement, storable(text), shown)
+            elif segment.fed - shown >= step and not segment.quiet:
+                shown, step = segment.fed, PARTIAL_STEP
+                partial = await session.partial()
+                if partial is not None:
+                    await self._believe(segment, agreement, partial, shown)
 
     async def _believe(
-        self, segment: _Segment, agreement: Agreement, text: str, heard: int
+        self, segment: _Segment, agreement: Agreement, said: Partial, heard: int
     ) -> None:
         before = agreement.hypothesis
-        hypothesis = agreement.update(text, heard)
+        text = storable(said.text)
+        hypothesis = agreement.update(said if text == said.text else Partial(text), heard)
         if hypothesis != before:
             await self.on_hypothesis(segment.start, hypothesis)
+
+
+def _so_far(said: Transcript) -> Partial:
+    """An eager final is one more thing that was heard of the segment."""
+    joined = "".join(word.text for word in said.words)
+    if joined.strip() != said.text:
+        return Partial(said.text)
+    confidence = tuple(word.probability for word in said.words for _ in word.text)
+    begin = len(joined) - len(joined.lstrip())
+    return Partial(said.text, confidence[begin : begin + len(said.text)])
 
 
 class _Sound:

@@ -1,15 +1,18 @@
 """Which part of what the recogniser says will not change any more.
 
 LocalAgreement (Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by
-Partial Hypothesis Selection", 2020), measured in sound rather than in hypotheses: text is stable
-once every hypothesis of the last STEADY of sound begins with it, however many those were. Two in a
-row agree on much that is wrong when they are close together. A word they cannot agree on must not
-hold up the rest for ever, so what is older than OLD is stable as it is heard last.
+Partial Hypothesis Selection", 2020), measured in sound rather than in hypotheses, and weighed by
+the decoder's own doubt: text is stable once every hypothesis of the last STEADY of sound begins
+with it, however many those were, and of the last DOUBTED where one of them was not sure of a
+character. Two in a row agree on much that is wrong, and most of that they doubt: over the same
+recordings, waiting STEADY for everything was 17 errors worse than the final decode alone in 678
+characters, and DOUBTED for everything 0.3 s later (docs/benchmarks.md). A word they cannot agree
+on must not hold up the rest for ever, so what is older than OLD is stable as it is heard last.
 
 Hypotheses agree on characters, compared with width, case, punctuation and
 spacing folded away, because Whisper changes its mind about 、 and 。 at every step and Japanese has
-no spaces; scripts that do have spaces agree on whole words, and a word is whole when both have
-gone on behind it.
+no spaces; scripts that do have spaces agree on whole words, and a word is whole when the newer
+one has gone on behind it.
 
 The law of this file: stable text only ever grows at its end, and stable + tentative never says
 the same stretch of sound twice.
@@ -24,9 +27,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from kaiwa.domain.audio import ms_to_samples
-from kaiwa.domain.speech import Hypothesis
+from kaiwa.domain.speech import Hypothesis, Partial
 
-STEADY: Final = ms_to_samples(350)
+STEADY: Final = ms_to_samples(250)
+DOUBTED: Final = ms_to_samples(500)
+SURE: Final = 0.3
+"""A character that is less probable than this is doubted."""
 OLD: Final = ms_to_samples(2_000)
 
 _MEANINGFUL_PUNCTUATION = frozenset("%&@#*/")
@@ -77,11 +83,14 @@ def _fold(character: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Folded:
     """A text and its folded form; `ends[n]` is where, in the text, its first n folded characters
-    end, and -1 where that is inside a character or a word."""
+    end, and -1 where that is inside a character or a word. The first `sure` folded characters are
+    not doubted; `confidence` is each character's, as far as it is known."""
 
     text: str
     key: str
     ends: Sequence[int]
+    sure: int
+    confidence: Sequence[float]
 
     def closed(self, count: int) -> bool:
         """Whether the first `count` folded characters end a word that more sound cannot
@@ -89,10 +98,22 @@ class _Folded:
         end = self.ends[count]
         return end >= 0 and (count < len(self.key) or not is_spaced(self.text[end - 1]))
 
+    def behind(self, key: str) -> _Folded:
+        """What it says after the folded text that was shown already."""
+        if not key:
+            return self
+        cut = _place(key, self.key)
+        while self.ends[cut] < 0:  # the word that was shown last was heard differently
+            cut += 1
+        at = self.ends[cut]
+        return _folded(self.text[at:], self.confidence[at:])
 
-def _folded(text: str) -> _Folded:
+
+def _folded(text: str, confidence: Sequence[float] = ()) -> _Folded:
     key: list[str] = []
     ends = [0]
+    sure = 0
+    doubted = False
     before = -1  # the last character that counted
     for at, character in enumerate(text):
         folded = _fold(character)
@@ -100,10 +121,12 @@ def _folded(text: str) -> _Folded:
             continue
         if before >= 0 and _belongs(text, before, at):
             ends[-1] = -1
+        doubted = doubted or at >= len(confidence) or confidence[at] < SURE
+        sure += 0 if doubted else len(folded)
         key.append(folded)
         ends += [-1] * (len(folded) - 1) + [at + 1]
         before = at
-    return _Folded(text, "".join(key), ends)
+    return _Folded(text, "".join(key), ends, sure, confidence)
 
 
 def _belongs(text: str, before: int, at: int) -> bool:
@@ -128,12 +151,12 @@ class Agreement:
     def hypothesis(self) -> Hypothesis:
         return self._hypothesis
 
-    def update(self, text: str, heard: int) -> Hypothesis:
+    def update(self, said: Partial, heard: int) -> Hypothesis:
         """Take a decode of the segment's first `heard` samples, more than the one before.
 
         The revision moves when the shown text does.
         """
-        tail = _folded(_behind(self._key, _folded(unicodedata.normalize("NFC", text).strip())))
+        tail = _heard(said.text, said.confidence).behind(self._key)
         agreed = max(self._steady(tail, heard), self._old(tail, heard))
         self._tails.append((heard, tail))
         while len(self._tails) > 1 and self._tails[1][0] <= heard - OLD:
@@ -143,7 +166,7 @@ class Agreement:
             self._stable = join(self._stable, tail.text[:end])
             key = tail.key[:agreed]
             self._key += key
-            self._tails = deque((at, _folded(_behind(key, each))) for at, each in self._tails)
+            self._tails = deque((at, each.behind(key)) for at, each in self._tails)
             tail = self._tails[-1][1]
         tentative = join(self._stable, tail.text)[len(self._stable) :]
         shown = self._hypothesis
@@ -152,13 +175,18 @@ class Agreement:
         return self._hypothesis
 
     def _steady(self, tail: _Folded, heard: int) -> int:
-        """How much of `tail` every hypothesis of the last STEADY of sound begins with."""
-        agreed = len(tail.key)
+        """How much of `tail` every hypothesis of the last STEADY of sound begins with, and of the
+        last DOUBTED from where one of them was not sure."""
+        sure = 0
+        most, doubted = len(tail.key), tail.sure
         for at, before in reversed(self._tails):
-            agreed = min(agreed, _agreed(before, tail))
-            if at <= heard - STEADY:
-                return agreed
-        return 0
+            most = _agreed(before, tail, most)
+            doubted = min(doubted, before.sure)
+            if at <= heard - DOUBTED:
+                return max(most, sure)
+            if at <= heard - STEADY and not sure:
+                sure = _agreed(before, tail, min(most, doubted))
+        return sure
 
     def _old(self, tail: _Folded, heard: int) -> int:
         """How much of `tail` is another hearing of what was heard before the last OLD."""
@@ -171,8 +199,7 @@ class Agreement:
 
     def settled(self, text: str) -> str:
         """What the clean decode of all of it comes to: what it says behind the stable text."""
-        heard = _folded(unicodedata.normalize("NFC", text).strip())
-        return join(self._stable, _behind(self._key, heard))
+        return join(self._stable, _heard(text).behind(self._key).text)
 
 
 def behind(shown: str, text: str) -> str:
@@ -180,27 +207,23 @@ def behind(shown: str, text: str) -> str:
 
     `text` may have heard the beginning differently; that stays as it was shown.
     """
-    heard = _folded(unicodedata.normalize("NFC", text).strip())
-    return join(shown, _behind(_folded(shown).key, heard))[len(shown) :]
+    return join(shown, _heard(text).behind(_folded(shown).key).text)[len(shown) :]
 
 
-def _behind(key: str, heard: _Folded) -> str:
-    """The part of a hypothesis that comes after the folded text that was shown already."""
-    if not key:
-        return heard.text
-    cut = _place(key, heard.key)
-    while heard.ends[cut] < 0:  # the word that the shown text ends with was heard differently
-        cut += 1
-    return heard.text[heard.ends[cut] :]
+def _heard(text: str, confidence: Sequence[float] = ()) -> _Folded:
+    normal = unicodedata.normalize("NFC", text)
+    begin = len(normal) - len(normal.lstrip())
+    known = confidence if len(normal) == len(text) else ()
+    return _folded(normal.strip(), known[begin:])
 
 
-def _agreed(one: _Folded, two: _Folded) -> int:
-    """How many folded characters both begin with, up to where both may be cut."""
+def _agreed(older: _Folded, newer: _Folded, most: int) -> int:
+    """How many folded characters both begin with, up to `most` and to where both may be cut."""
     agreed = 0
-    for count, (a, b) in enumerate(zip(one.key, two.key, strict=False), start=1):
+    for count, (a, b) in enumerate(zip(older.key[:most], newer.key, strict=False), start=1):
         if a != b:
             break
-        if one.closed(count) and two.closed(count):
+        if older.ends[count] >= 0 and newer.closed(count):
             agreed = count
     return agreed
 

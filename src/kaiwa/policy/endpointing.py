@@ -43,9 +43,10 @@ OPENING_VOICE = ms_to_samples(96)
 OPENING_GAP = ms_to_samples(128)
 """An opening with this much unvoiced time in a row was a noise."""
 
-EAGER_PAUSE = ms_to_samples(192)
-"""Silence after which the final is decoded on speculation: longer than the closure of a double
-consonant (っ, about 120 ms), short enough that a decode fits into what is left of the pause."""
+EAGER_PAUSE = ms_to_samples(128)
+"""Silence after which the final is decoded on speculation: longer than the closure of most double
+consonants (っ), short enough that a decode fits into what is left of the pause. A decode that came
+too early is a hypothesis like any other."""
 RESUMING_VOICE = ms_to_samples(64)
 """Voiced time that ends a pause; one frame is a lip, a breath or a key."""
 FINAL_PAUSE = ms_to_samples(416)

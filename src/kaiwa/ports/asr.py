@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from kaiwa.domain.audio import Samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 
 
 class SegmentRecognition(Protocol):
@@ -15,7 +15,7 @@ class SegmentRecognition(Protocol):
     def feed(self, samples: Samples) -> None:
         """Add sound, in order. Never blocks; nothing is decoded here."""
 
-    async def partial(self) -> str | None:
+    async def partial(self) -> Partial | None:
         """The text of what was fed so far, or None if there is nothing new or a guard fired.
 
         A cheap pass; it may be skipped when the machine is busy. Raises RecogniserDown.

@@ -12,6 +12,7 @@ Transformers via Speculative Decoding", 2023, with the past in the place of a sm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,9 @@ class Decode:
     """One pass of the decoder.
 
     `logprob` is the mean log-probability of a token; `no_speech` the probability (0..1) of the
-    token that stands for "nobody speaks"; `capped` says that the token cap ended it. `words` are
-    there when they were asked for.
+    token that stands for "nobody speaks"; `capped` says that the token cap ended it.
+    `confidence` is the probability of each character, empty from an engine that does not tell;
+    `words` are there when they were asked for.
     """
 
     text: str
@@ -65,6 +67,7 @@ class Decode:
     logprob: float
     no_speech: float
     capped: bool
+    confidence: tuple[float, ...] = ()
     words: tuple[Word, ...] = ()
 
 
@@ -130,6 +133,22 @@ class Frontend:
                 self._tokens, self._multilingual, task="transcribe", language=language
             )
         return self._tokenizers[language]
+
+    def confidence(
+        self, language: str, tokens: Sequence[int], logprobs: Sequence[float]
+    ) -> tuple[float, ...]:
+        """The probability of each character of the text, without the space around it."""
+        tokenizer = self.tokenizer(language)
+        texts, groups = tokenizer.split_tokens_on_unicode([*tokens, tokenizer.eot])
+        text = "".join(texts[:-1])
+        sure: list[float] = []
+        at = 0
+        for part, group in zip(texts[:-1], groups[:-1], strict=True):
+            probability = math.exp(min(logprobs[at : at + len(group)]))
+            sure += [probability] * len(part)
+            at += len(group)
+        begin = len(text) - len(text.lstrip())
+        return tuple(sure[begin : begin + len(text.strip())])
 
     def start(self, language: str, prompt: str) -> tuple[list[int], int]:
         """The tokens before the text, and the place of the one that stands for its beginning."""

@@ -119,6 +119,7 @@ class OnnxEngine:
             logprob=float(np.mean([*logprobs, chance])),
             no_speech=no_speech,
             capped=len(tokens) >= limit,
+            confidence=self._frontend.confidence(language, tokens, logprobs),
             words=words,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from kaiwa.adapters.asr_whisper.scheduler import Job, Scheduler, Urgency, Withdrawn
 from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
 from kaiwa.domain.audio import Samples, ms_to_samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 from kaiwa.errors import RecogniserDown
 
 LONGEST_SEGMENT = ms_to_samples(60_000)
@@ -29,7 +29,7 @@ class WhisperSegment:
         self._prompt = prompt
         self._chunks: list[Samples] = []
         self._fed = 0
-        self._partial: Job[str | None] | None = None
+        self._partial: Job[Partial | None] | None = None
         self._partial_covers = 0  # samples that some partial took, or will have nothing to add to
         self._final: Job[Transcript] | None = None
         self._final_covers = 0  # samples the final took when it started
@@ -41,7 +41,7 @@ class WhisperSegment:
             raise ValueError(f"a segment has at most {LONGEST_SEGMENT} samples")
         self._chunks.append(samples)
 
-    async def partial(self) -> str | None:
+    async def partial(self) -> Partial | None:
         final_waits = self._final is not None and self._final.waits
         if self._fed == self._partial_covers or final_waits:
             return None
@@ -81,7 +81,7 @@ class WhisperSegment:
         if self._partial is not None:
             self._scheduler.withdraw(self._partial)
 
-    def _prepare_partial(self) -> Callable[[], str | None]:
+    def _prepare_partial(self) -> Callable[[], Partial | None]:
         self._partial_covers = self._fed
         return partial(self._transcriber.partial, self._samples(), self._known, self._prompt)
 

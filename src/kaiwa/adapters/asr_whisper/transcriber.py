@@ -20,7 +20,7 @@ from kaiwa.adapters.asr_whisper.engine import (
 )
 from kaiwa.adapters.asr_whisper.guards import Verdict, judge, token_cap, without_subtitles
 from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, samples_to_ms
-from kaiwa.domain.speech import Transcript, Word
+from kaiwa.domain.speech import Partial, Transcript, Word
 from kaiwa.policy.agreement import join
 
 LEAST_SPEECH_S = 0.1
@@ -79,16 +79,21 @@ class Transcriber:
         self._engine = engine
         self._likely = frozenset(likely)
 
-    def partial(self, samples: Samples, known: Known, prompt: str) -> str | None:
+    def partial(self, samples: Samples, known: Known, prompt: str) -> Partial | None:
         """The text so far, or None if a guard fired. Writes what it learns into `known`."""
         text = ""
+        confidence: list[float] = []
         for number, piece in enumerate(_pieces(samples)):
             context = _Context(join(prompt, text), number, final=False)
             said = self._decode(piece, known, context)
             if said is None:
                 return None
             text = join(text, said.text)
-        return text or None
+            space = [1.0] * (len(text) - len(confidence) - len(said.text))
+            confidence += [*space, *said.confidence]
+        if not text:
+            return None
+        return Partial(text, tuple(confidence) if len(confidence) == len(text) else ())
 
     def final(self, samples: Samples, known: Known, prompt: str) -> Transcript:
         """The clean text of all of it; empty where nothing was said."""
@@ -166,7 +171,7 @@ def _shortened(said: Decode, text: str) -> Decode:
         if length > len(text) + len(said.words[0].text) - len(said.words[0].text.lstrip()):
             break
         words.append(word)
-    return replace(said, text=text, words=tuple(words))
+    return replace(said, text=text, confidence=said.confidence[: len(text)], words=tuple(words))
 
 
 def _pieces(samples: Samples) -> Iterator[Samples]:

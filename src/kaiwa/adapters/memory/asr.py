@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 
 from kaiwa.domain.audio import FRAME_SAMPLES, Samples, as_float, ms_to_samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 from kaiwa.errors import RecogniserDown
 
 WORD_SAMPLES = ms_to_samples(256)
@@ -97,13 +97,14 @@ class FakeSegment:
     def feed(self, samples: Samples) -> None:
         self._chunks.append(samples)
 
-    async def partial(self) -> str | None:
+    async def partial(self) -> Partial | None:
         self._recogniser.check()
         if len(self._chunks) == self._heard:
             return None
         await self._recogniser.free.wait()
         self._heard = len(self._chunks)
-        return script(self._voiced() // WORD_SAMPLES, self._language) or None
+        text = script(self._voiced() // WORD_SAMPLES, self._language)
+        return Partial(text, (1.0,) * len(text)) if text else None
 
     async def final(self, *, last: bool = True) -> Transcript:
         del last
