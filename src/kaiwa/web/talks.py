@@ -70,7 +70,9 @@ async def create_talk(
     key: IdempotencyKey,
     settings: TalkSettings | None = None,
 ) -> Talk:
-    return await services.talks.create(user, settings or TalkSettings(), key)
+    talk = await services.talks.create(user, settings or TalkSettings(), key)
+    await services.responder.prefill(talk)  # the instructions, before the first word is said
+    return talk
 
 
 @router.post("/talks/import", status_code=201, openapi_extra=_EXPORT)
