@@ -277,8 +277,7 @@ function updated(state, event) {
   const next = { ...state, settings: { ...state.settings, ...event.settings } };
   const { recording } = event.settings;
   if (recording === undefined) return next;
-  const name = state.participants[event.by]?.name ?? '';
-  return noted(next, event, recording ? 'recording' : 'unrecorded', name);
+  return noted(next, event, recording ? 'recording' : 'unrecorded', '');
 }
 
 /**
