@@ -22,6 +22,7 @@ from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.invites import PostgresInvites
+from kaiwa.adapters.postgres.recordings import PostgresRecordings
 from kaiwa.adapters.postgres.sweeping import sweeping
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
@@ -232,6 +233,7 @@ async def assembled(
             invites=PostgresInvites(database),
             event_log=event_log,
             clips=Clips(clips, event_log, engines.voices),
+            recordings=PostgresRecordings(database),
             wakeups=wakeups,
             fan_out=fan_out,
             captures=captures,

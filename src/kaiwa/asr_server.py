@@ -61,7 +61,9 @@ class LineWriter(Hearing):
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         await self._send(start, self.position, hypothesis.stable[len(self._sent) :])
 
-    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+    async def on_text(
+        self, start: int, ended: SegmentEnded, said: Transcript, sound: Samples
+    ) -> None:
         await self._send(start, ended.voice_end, behind(self._sent, said.text))
 
     async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:

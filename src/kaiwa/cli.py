@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kaiwa import __version__
+from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import UserName
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.logs import to_stderr
@@ -245,6 +246,56 @@ def restore(
             await migrate(url)
 
     asyncio.run(run())
+
+
+@cli.command()
+def rehear(
+    talk: Annotated[str, typer.Argument(help="Its id: what the page's address ends in.")],
+    model: Annotated[
+        str | None, typer.Option(help="A better one, such as whisper-small.  [default: as serve]")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="ISO 639-1, or auto.  [default: the talk's]")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Recognise a recorded talk again; also while kaiwa serve runs.
+
+    What reads otherwise becomes a correction, the original is kept; what people corrected stays.
+    """
+    from rich.progress import Progress as Bar
+
+    from kaiwa.adapters.postgres.event_log import PostgresEventLog
+    from kaiwa.adapters.postgres.recordings import PostgresRecordings
+    from kaiwa.adapters.postgres.talks import PostgresTalks
+    from kaiwa.database import database_of
+    from kaiwa.rehearing import Reheard, Rehearing
+
+    async def run() -> Reheard:
+        async with database_of(read_settings(data=data), alone=False) as database:
+            settings = await PostgresTalks(database).settings(TalkId(talk))
+            recordings = PostgresRecordings(database)
+            rehearing = Rehearing(PostgresEventLog(database), recordings, TalkId(talk))
+            await rehearing.open()
+            name = read_settings(asr_model=model).asr_model
+            recogniser = _embedded_recogniser(name)
+            chosen = language or settings.language
+            with Bar(console=Console(stderr=True)) as bar:
+                task = bar.add_task(name, total=len(rehearing.recorded))
+                try:
+                    await recogniser.ready()
+                    return await rehearing.run(
+                        recogniser,
+                        name,
+                        None if chosen == "auto" else chosen,
+                        settings.vocabulary,
+                        lambda: bar.advance(task),
+                    )
+                finally:
+                    await recogniser.close()
+
+    heard = asyncio.run(run())
+    print(f"{heard.recorded} recorded, {heard.changed} changed, {heard.left} corrected before")
 
 
 @cli.command("asr-server")

@@ -12,6 +12,7 @@ from typing import Final
 from kaiwa.domain.audio import (
     MAGIC_BYTES,
     Container,
+    Samples,
     container_by_content,
     samples_to_ms,
 )
@@ -60,7 +61,9 @@ class Transcription(Hearing):
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         """Only the final counts."""
 
-    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+    async def on_text(
+        self, start: int, ended: SegmentEnded, said: Transcript, sound: Samples
+    ) -> None:
         times = samples_to_ms(start), samples_to_ms(ended.voice_end)
         words = tuple(word.later(times[0]) for word in said.words)
         self.said.append(Said(*times, said.text, said.language, said.confidence, words))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.recordings import PostgresRecordings
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
 from kaiwa.domain.events import (
@@ -27,8 +29,11 @@ from kaiwa.domain.events import (
 from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
+from kaiwa.ports.clip_store import ClipFormat
 from kaiwa.ports.event_log import Advance, EventLog
+from kaiwa.ports.recordings import Recordings
 from kaiwa.ports.wakeup import Wakeups
+from tests.sounds import speech
 
 CAPTURE = CaptureId("capture-1")
 NOWHERE = TalkId("nowhere")
@@ -44,6 +49,9 @@ class Kept:
     other: TalkId
     mari: UserId
     ken: UserId
+    recordings: Recordings
+    record: Callable[[bool], Awaitable[None]]
+    """Switch the recording of the talk."""
     lose_owners: Callable[[], Awaitable[None]]
     """Let every lease of a reply or a floor run out."""
 
@@ -62,7 +70,10 @@ def in_memory() -> Kept:
         log.orphan_replies()
         log.lose_floors()
 
-    return Kept(log, log, *ids, forget)
+    async def record(on: bool) -> None:
+        log.recording[ids[0]] = on
+
+    return Kept(log, log, *ids, log, record, forget)
 
 
 @pytest.fixture
@@ -78,9 +89,15 @@ async def in_postgres(database: Database) -> AsyncIterator[Kept]:
     mari, ken = await accounts.register("まり", None), await accounts.register("Ken", None)
     one = await talks.create(mari, TalkSettings(), None)
     two = await talks.create(ken, TalkSettings(), None)
+
+    async def record(on: bool) -> None:
+        await talks.update(one.id, mari.id, {"recording": on})
+
+    recordings = PostgresRecordings(database)
     async with PostgresWakeups.run(database.url) as wakeups:
         log = PostgresEventLog(database)
-        yield Kept(log, wakeups, one.id, two.id, mari.id, ken.id, age)
+        ids = one.id, two.id, mari.id, ken.id
+        yield Kept(log, wakeups, *ids, recordings, record, age)
 
 
 @pytest.fixture(params=["in_memory", "in_postgres"])
@@ -217,6 +234,33 @@ async def test_an_utterance_and_its_offset_are_stored_together(kept: Kept) -> No
     assert (now.offset, now.utterances) == (8_000, 1)
     again = await kept.log.append(kept.talk, event, event_id=EventId("u-1"), advance=advance)
     assert again == first  # the answer to the COMMIT was lost
+
+
+async def test_sound_is_kept_with_its_utterance_while_the_talk_is_recorded(kept: Kept) -> None:
+    sound = speech(600, 400)
+
+    async def heard(utterance: str) -> UtteranceFinal:
+        event = said("はい", utterance)
+        recorded = await kept.log.append(kept.talk, event, event_id=EventId(utterance), sound=sound)
+        assert (await kept.log.read(kept.talk, recorded.seq - 1)) == [recorded]
+        assert isinstance(recorded.event, UtteranceFinal)
+        return recorded.event
+
+    assert not (await heard("before")).recorded
+    await kept.record(True)
+    assert (await heard("during")).recorded
+    assert (await heard("during")).recorded  # the answer to the COMMIT was lost
+    await kept.record(False)
+    assert not (await heard("after")).recorded
+
+    during = UtteranceId("during")
+    assert len(await kept.recordings.sound(kept.talk, during)) == len(sound)
+    for media_type, magic in (("audio/wav", b"RIFF"), ("audio/ogg", b"OggS")):
+        clip = await kept.recordings.find(kept.talk, during, cast(ClipFormat, media_type))
+        assert (clip.media_type, clip.data[:4]) == (media_type, magic)
+    for talk, utterance in ((kept.talk, "before"), (kept.talk, "after"), (kept.other, "during")):
+        with pytest.raises(NotFound):
+            await kept.recordings.sound(talk, UtteranceId(utterance))
 
 
 @pytest.mark.parametrize("stale", ["epoch", "offset"])

@@ -15,6 +15,7 @@ from kaiwa.domain.ids import UserId
 from kaiwa.domain.talk import User
 from kaiwa.web.application import create_application
 from tests.integration.house import L16, Guest, House, house
+from tests.sounds import speech
 
 WORDS = "ないしょ"
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
@@ -56,7 +57,7 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
         home.guest("Ken") as ken,
     ):
         talk = await mari.new_talk(title=WORDS)
-        said = (await mari.http.post(f"/talks/{talk}/messages", json={"text": WORDS})).json()
+        await mari.http.post(f"/talks/{talk}/messages", json={"text": WORDS})
         home.chat.replies = [[f"{WORDS}です。"]]
         async with mari.reading(talk) as events:
             await mari.http.post(f"/talks/{talk}/reply")
@@ -67,11 +68,13 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
             content=b"\0" * 3200,
             headers={"content-type": L16},
         )
+        await mari.http.patch(f"/talks/{talk}", json={"recording": True})
+        heard = (await mari.speak(talk, speech(600, 900))).json()
         invite = (await mari.http.post(f"/talks/{talk}/invites")).json()
         ids = {
             "talk_id": talk,
             "participant": mari.id,
-            "utterance_id": said["utterance_id"],
+            "utterance_id": heard["utterances"][0]["utterance_id"],
             "clip": clause["clip"],
             "capture": "capture-1",
             "invite_id": invite["id"],
@@ -120,6 +123,19 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
                 answer = await nobody.post(path, json={"code": "x", "new": "12345678"})
                 assert answer.status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
+
+
+async def test_sound_is_for_members(database_url: str) -> None:
+    async with scene(database_url) as at:
+        talk, utterance = at.ids["talk_id"], at.ids["utterance_id"]
+        path = f"/talks/{talk}/utterances/{utterance}/sound"
+        assert (await at.mari.http.get(path)).content.startswith(b"RIFF")
+        own = await at.ken.new_talk()
+        assert (await at.ken.http.get(path.replace(talk, own))).status_code == 404
+        await at.mari.http.post(f"/talks/{talk}/members", json={"name": "Ken", "role": "listener"})
+        assert (await at.ken.http.get(path)).status_code == 200
+        await at.mari.http.delete(f"/talks/{talk}/members/{at.ken.id}")
+        assert (await at.ken.http.get(path)).status_code == 404
 
 
 async def test_a_listener_changes_nothing(database_url: str) -> None:

@@ -102,6 +102,7 @@ async def test_a_database_of_the_first_schema_becomes_todays(old_url: str) -> No
         talks, mari = PostgresTalks(database), UserId("mari")
         (talk,) = await talks.of(mari)
         assert (talk.id, talk.title, talk.retention_days, talk.seq) == ("kept", "題", 0, len(LOG))
+        assert not talk.recording
         log = await PostgresEventLog(database).read(TalkId("kept"), 0)
         assert [recorded.event.type for recorded in log] == [event["type"] for event in LOG]
         assert [line.text for line in lines(log)] == ["飴", "甘い"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from kaiwa import __version__
+from kaiwa.adapters.postgres.accounts import PostgresAccounts
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.cli import cli, main
+from kaiwa.domain.talk import TalkSettings
 from kaiwa.models.catalogue import CATALOGUE
 
 COMMANDS = [
@@ -33,6 +38,7 @@ COMMANDS = [
     ("transcribe",),
     ("backup",),
     ("restore",),
+    ("rehear",),
     ("doctor",),
 ]
 
@@ -111,6 +117,21 @@ def test_a_name_is_taken_once(
     assert run(monkeypatch, "user", "password", "nobody") == 1
     assert capsys.readouterr().err == "kaiwa: nobody here is called nobody\n"
     assert run(monkeypatch, "user", "password", "Ken") == 0
+
+
+def test_what_cannot_be_heard_again_says_why(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def talk() -> str:
+        async with Database.open(database_url) as database:
+            mari = await PostgresAccounts(database).register("まり", None)
+            return (await PostgresTalks(database).create(mari, TalkSettings(), None)).id
+
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run(monkeypatch, "rehear", "nowhere") == 1
+    assert "no such talk" in capsys.readouterr().err
+    assert run(monkeypatch, "rehear", asyncio.run(talk())) == 1
+    assert "no sound of this talk was kept" in capsys.readouterr().err
 
 
 ERRORS = [

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from kaiwa.domain.talk import Role
 
+RECOGNISER = "recogniser"
+"""Who corrected an utterance, where no person did."""
+
 
 def _now() -> datetime:
     return datetime.fromtimestamp(round(time.time(), 3), UTC)
@@ -32,6 +35,7 @@ class UtteranceFinal(_Event):
     """One finished stretch of speech (`capture` set) or typed text (`capture` None).
 
     `words` are (text, start, end) in milliseconds from `started_ms`; joined they are `text`.
+    `recorded`: its sound is kept.
     """
 
     type: Literal["utterance.final"] = "utterance.final"
@@ -45,13 +49,19 @@ class UtteranceFinal(_Event):
     capture: str | None = None
     confidence: float | None = None
     words: tuple[tuple[str, int, int], ...] = ()
+    recorded: bool = False
 
 
 class UtteranceEdited(_Event):
+    """A person's correction, or (`by` RECOGNISER) what the recogniser `model` heard in its sound
+    later; `words` as in `utterance.final`, where they are known."""
+
     type: Literal["utterance.edited"] = "utterance.edited"
     utterance_id: str
     text: str
     by: str
+    model: str = ""
+    words: tuple[tuple[str, int, int], ...] = ()
 
 
 class ReplyStarted(_Event):
@@ -101,7 +111,7 @@ class ReplyCut(_Event):
 class TalkUpdated(_Event):
     type: Literal["talk.updated"] = "talk.updated"
     by: str
-    settings: dict[str, str]
+    settings: dict[str, str | bool]
 
 
 class TalkDeleted(_Event):

@@ -61,6 +61,7 @@ class TalkSettings(BaseModel):
     retention_days: int = Field(
         0, ge=0, le=36_500, description="what is older is erased; 0: everything is kept"
     )
+    recording: bool = Field(False, description="whether the sound of utterances is kept")
 
 
 class TalkChanges(BaseModel):
@@ -79,6 +80,7 @@ class TalkChanges(BaseModel):
     voice_pitch: float | None = None
     mode: Mode | None = None
     retention_days: int | None = None
+    recording: bool | None = None
 
 
 class Talk(TalkSettings):

@@ -57,6 +57,7 @@ class _Segment:
     fed: int
     quiet: bool = False
     pieces: list[Samples] = field(default_factory=list)
+    heard: list[Samples] = field(default_factory=list)
     paused: bool = False
     ended: SegmentEnded | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,8 +165,10 @@ class Hearing(ABC):
         """What the segment that began at `start` is believed to say so far."""
 
     @abstractmethod
-    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
-        """A segment is over, and this was said in it."""
+    async def on_text(
+        self, start: int, ended: SegmentEnded, said: Transcript, sound: Samples
+    ) -> None:
+        """A segment is over, and this was said in its sound."""
 
     @abstractmethod
     async def on_nothing(self, ended: SegmentEnded, *, shown: bool) -> None:
@@ -234,7 +237,8 @@ class Hearing(ABC):
             # What was shown as stable stays as it was shown.
             settled = agreement.settled(text)
             words = timed(settled, said.words)
-            await self.on_text(segment.start, ended, replace(said, text=settled, words=words))
+            said = replace(said, text=settled, words=words)
+            await self.on_text(segment.start, ended, said, np.concatenate(segment.heard))
         else:
             await self.on_nothing(ended, shown=agreement.hypothesis.revision > 0)
 
@@ -252,6 +256,7 @@ class Hearing(ABC):
                 eager = False
             for piece in segment.pieces:
                 session.feed(piece)
+            segment.heard += segment.pieces
             segment.pieces.clear()
             if segment.left_open:
                 return None

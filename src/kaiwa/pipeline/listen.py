@@ -167,7 +167,9 @@ class Listening(Hearing):
             )
         )
 
-    async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
+    async def on_text(
+        self, start: int, ended: SegmentEnded, said: Transcript, sound: Samples
+    ) -> None:
         if self._is_echo(start, said.text):
             log.info("echo_withheld", talk=self._talk.id, capture=self._capture.id)
             await self.on_nothing(ended, shown=True)
@@ -190,7 +192,11 @@ class Listening(Hearing):
 
         async def append() -> None:
             await self._ears.event_log.append(
-                self._talk.id, event, event_id=EventId(event.utterance_id), advance=advance
+                self._talk.id,
+                event,
+                event_id=EventId(event.utterance_id),
+                advance=advance,
+                sound=sound if self._talk.recording else None,
             )
 
         await patiently(append, DATABASE_PATIENCE_S)

@@ -23,6 +23,7 @@ from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import BadRequest
 
 MAX_EVENTS: Final = 200_000
+_FOR_OWNERS: Final = {"retention_days", "recording"}
 _SAID: Final = (UtteranceFinal, UtteranceEdited, ReplyStarted, ReplyClause, ReplyFinished, ReplyCut)
 
 
@@ -56,17 +57,20 @@ def imported(document: bytes) -> Imported:
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"this is no talk that kaiwa exported: {where}: {first['msg']}") from None
     events = [_of_its_own(event) for event in read.events if isinstance(event, _SAID)]
-    settings = read.talk.model_dump(include=set(TalkSettings.model_fields) - {"retention_days"})
+    settings = read.talk.model_dump(include=set(TalkSettings.model_fields) - _FOR_OWNERS)
     return Imported(
         TalkSettings(**settings), _in_utc(read.talk.created_at), [*events, *_endings(events)]
     )
 
 
 def _of_its_own(event: Durable) -> Durable:
-    """Its sound belongs to another talk: with a clip's id of its own it is spoken again."""
+    """Its sound belongs to another talk: with a clip's id of its own it is spoken again, and a
+    recording stays where it was."""
     changes: dict[str, object] = {"at": _in_utc(event.at)}
     if isinstance(event, ReplyClause) and event.clip is not None:
         changes["clip"] = new_id()
+    if isinstance(event, UtteranceFinal):
+        changes["recorded"] = False
     return event.model_copy(update=changes)
 
 

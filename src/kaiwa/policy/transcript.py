@@ -60,7 +60,7 @@ def lines(events: Iterable[Recorded]) -> list[Line]:
                 )
             case UtteranceEdited() as edit if edit.utterance_id in found:
                 found[edit.utterance_id] = replace(
-                    found[edit.utterance_id], text=edit.text, words=()
+                    found[edit.utterance_id], text=edit.text, words=edit.words
                 )
             case ReplyStarted() as started:
                 found[started.reply_id] = Line(

@@ -99,6 +99,9 @@ class Talks(Protocol):
 
     async def get(self, talk: TalkId, user: UserId) -> Talk: ...
 
+    async def settings(self, talk: TalkId) -> TalkSettings:
+        """For whoever runs this machine, a member or not."""
+
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk: ...
 
     async def delete(self, talk: TalkId, user: UserId) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kaiwa.domain.audio import Samples
 from kaiwa.domain.events import Durable, Ephemeral, Internal, Recorded, ReplyClause, UtteranceFinal
 from kaiwa.domain.ids import CaptureId, ClipId, EventId, ReplyId, TalkId, UserId, UtteranceId
 
@@ -60,8 +61,10 @@ class EventLog(Protocol):
         *,
         event_id: EventId | None = None,
         advance: Advance | None = None,
+        sound: Samples | None = None,
     ) -> Recorded:
-        """Give the event the talk's next seq and store it.
+        """Give the event the talk's next seq and store it; with it the `sound` of an
+        `utterance.final`, if the talk is being recorded at that moment.
 
         With an `event_id` that is there already, nothing is written and the stored event is
         returned: a COMMIT whose answer was lost can be sent again. Raises NotFound (no such talk),

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from kaiwa.domain.ids import EventId, TalkId
 from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
+from kaiwa.ports.clip_store import ClipFormat
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
 
@@ -89,6 +90,15 @@ Speakable = Annotated[Talk, Depends(_speakable)]
 """The talk of the path, for those who may speak in it."""
 Ownable = Annotated[Talk, Depends(_ownable)]
 """The talk of the path, for its owners."""
+
+
+def _sound_format(accept: Annotated[str, Header()] = "*/*") -> ClipFormat:
+    asked = {part.partition(";")[0].strip() for part in accept.split(",")}
+    return "audio/ogg" if "audio/ogg" in asked else "audio/wav"
+
+
+SoundFormat = Annotated[ClipFormat, Depends(_sound_format)]
+"""WAV, or Opus where `Accept` asks for it."""
 
 
 def _idempotency_key(

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from kaiwa.domain.events import ReplyPlayed
 from kaiwa.domain.ids import ClipId, ReplyId
 from kaiwa.errors import KaiwaError
-from kaiwa.ports.clip_store import ClipFormat
-from kaiwa.web.asking import Asker, Asking, IdempotencyKey, Readable, Speakable, event_id
+from kaiwa.web.asking import (
+    Asker,
+    Asking,
+    IdempotencyKey,
+    Readable,
+    SoundFormat,
+    Speakable,
+    event_id,
+)
 
 router = APIRouter(tags=["the agent"])
 
@@ -71,11 +78,7 @@ async def heard(talk: Readable, services: Asking, user: Asker, report: HeardRepo
 
 
 @router.get("/talks/{talk_id}/clips/{clip}")
-async def clip(
-    talk: Readable, clip: str, services: Asking, accept: Annotated[str, Header()] = "*/*"
-) -> Response:
-    asked = {part.partition(";")[0].strip() for part in accept.split(",")}
-    media_type: ClipFormat = "audio/ogg" if "audio/ogg" in asked else "audio/wav"
+async def clip(talk: Readable, clip: str, services: Asking, media_type: SoundFormat) -> Response:
     found = await services.clips.get(talk, ClipId(clip), media_type)
     return Response(
         found.data,

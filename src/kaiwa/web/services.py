@@ -17,6 +17,7 @@ from kaiwa.ports.accounts import Accounts, Invites, Talks
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.measures import Measures
+from kaiwa.ports.recordings import Recordings
 from kaiwa.ports.wakeup import Wakeups
 from kaiwa.web.attempts import Attempts
 from kaiwa.web.security import Site
@@ -36,6 +37,7 @@ class Services:
     invites: Invites
     event_log: EventLog
     clips: Clips
+    recordings: Recordings
     wakeups: Wakeups
     fan_out: FanOut
     captures: Captures

@@ -25,6 +25,7 @@ from kaiwa.web.asking import (
     IdempotencyKey,
     Ownable,
     Readable,
+    SoundFormat,
     Speakable,
     event_id,
 )
@@ -101,8 +102,8 @@ async def change_talk(
     changes: TalkChanges,
 ) -> Talk:
     given = changes.model_dump(mode="json", exclude_none=True)
-    if "retention_days" in given and talk.role is not Role.OWNER:
-        raise Forbidden("only an owner says how long a talk is kept")
+    if not given.keys().isdisjoint(("retention_days", "recording")) and talk.role is not Role.OWNER:
+        raise Forbidden("only an owner says how long a talk is kept, and whether it is recorded")
     return await services.talks.update(talk.id, user.id, given)
 
 
@@ -165,6 +166,19 @@ async def correct(
         raise Forbidden("you can correct your own words only")
     edited = UtteranceEdited(utterance_id=utterance_id, text=said.text, by=user.id)
     return encode_recorded(await services.event_log.append(talk.id, edited))
+
+
+@router.get("/talks/{talk_id}/utterances/{utterance_id}/sound")
+async def sound(
+    talk: Readable, utterance_id: str, services: Asking, media_type: SoundFormat
+) -> Response:
+    """What was said there, if the talk was being recorded."""
+    found = await services.recordings.find(talk.id, UtteranceId(utterance_id), media_type)
+    return Response(
+        found.data,
+        media_type=found.media_type,
+        headers={"cache-control": "private, no-store", "vary": "accept"},
+    )
 
 
 @router.get("/talks/{talk_id}/events")

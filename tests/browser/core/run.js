@@ -13,6 +13,7 @@ import './state.test.js';
 import './stretch.test.js';
 import './timing.test.js';
 import './voice.test.js';
+import './words.test.js';
 
 window.results = await run();
 for (const { name, ok, error } of window.results) {

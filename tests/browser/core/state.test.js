@@ -5,7 +5,7 @@ import { equal, test, truthy } from './harness.js';
 
 const TALK = {
   id: 't', title: '朝', language: 'ja', vocabulary: '', agent_name: 'AI', instructions: '', llm_model: '',
-  voice: 'auto', mode: 'button', created_at: '2026-11-22T00:00:00Z', seq: 0, role: 'owner',
+  voice: 'auto', mode: 'button', recording: false, created_at: '2026-11-22T00:00:00Z', seq: 0, role: 'owner',
 };
 const at = '2026-11-22T00:00:00Z';
 const start = () => openTalk(TALK, { id: 'me', name: '花子' });
@@ -222,6 +222,30 @@ test('talk: updated settings, deletion', () => {
   const state = play(start(), { type: 'talk.updated', at, seq: 1, by: 'me', settings: { title: '夜' } });
   equal([state.settings.title, state.settings.language], ['夜', 'ja']);
   truthy(play(state, { type: 'talk.deleted', at, seq: 2, by: 'me' }).deleted, 'deleted');
+});
+
+test('recording: an utterance keeps its words until it reads otherwise', () => {
+  const words = [['は', 0, 100], ['い', 100, 200]];
+  const heard = { ...final(1, 'a'), recorded: true, words };
+  const edited = { type: 'utterance.edited', at, utterance_id: 'a', by: 'me' };
+  const again = [['へえ', 0, 200]];
+  const state = play(start(), heard, final(2, 'b'));
+  equal(state.entries.map((e) => [e.recorded, e.words]), [[true, words], [false, []]]);
+  const [person] = play(state, { ...edited, seq: 3, text: 'ええ' }).entries;
+  equal([person.words, person.model, person.recorded], [[], '', true]);
+  const model = { ...edited, seq: 3, text: 'へえ', by: 'recogniser', model: 'm', words: again };
+  const [reheard] = play(state, model).entries;
+  equal([reheard.words, reheard.model, reheard.original], [again, 'm', 'はい']);
+});
+
+test('recording: the talk says when it began and ended', () => {
+  const updated = (seq, settings) => ({ type: 'talk.updated', at, seq, by: 'me', settings });
+  const state = play(
+    start(),
+    updated(1, { recording: true }), updated(2, { title: '夜' }), updated(3, { recording: false }),
+  );
+  equal(state.entries.map((e) => e.what), ['recording', 'unrecorded']);
+  equal(state.settings.recording, false);
 });
 
 test('people: joined, here, gone, left; colours by the order of coming, 0 for the agent', () => {

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from kaiwa.adapters import opus
+from kaiwa.domain.audio import SAMPLE_RATE, Samples, Speech, wav
 from kaiwa.domain.events import (
     Durable,
     Ephemeral,
@@ -33,6 +35,7 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
+from kaiwa.ports.clip_store import Clip, ClipFormat
 from kaiwa.ports.event_log import FLOOR_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_PAYLOAD_BYTES: Final = 7_900  # what PostgreSQL lets through
@@ -52,10 +55,13 @@ class _Log:
 
 
 class MemoryEventLog:
-    """`EventLog` and `Wakeups` at once; `down` plays a lost database."""
+    """`EventLog`, `Recordings` and `Wakeups` at once; `down` plays a lost database."""
 
     def __init__(self) -> None:
         self.down = False
+        self.recording: dict[TalkId, bool] = {}
+        """The setting of each talk, as `Talks.update` knows it."""
+        self._sounds: dict[tuple[TalkId, str], Samples] = {}
         self._talks: dict[TalkId, _Log] = {}
         self._captures: dict[CaptureId, Capture] = {}
         self._readers: defaultdict[TalkId, list[Callable[[str], None]]] = defaultdict(list)
@@ -67,6 +73,7 @@ class MemoryEventLog:
     def forget_talk(self, talk: TalkId) -> None:
         """What `Talks.delete` does in PostgreSQL."""
         del self._talks[talk]
+        self._sounds = {key: sound for key, sound in self._sounds.items() if key[0] != talk}
 
     def orphan_replies(self) -> None:
         """Play an owner that died long ago."""
@@ -81,6 +88,7 @@ class MemoryEventLog:
         *,
         event_id: EventId | None = None,
         advance: Advance | None = None,
+        sound: Samples | None = None,
     ) -> Recorded:
         log = self._log(talk)
         if event_id is not None and event_id in log.by_id:
@@ -93,6 +101,9 @@ class MemoryEventLog:
             await self.move(advance)
         if isinstance(event, ReplyFinished):
             log.reply = None
+        if sound is not None and isinstance(event, UtteranceFinal) and self.recording.get(talk):
+            self._sounds[talk, event.utterance_id] = sound
+            event = event.model_copy(update={"recorded": True})
         recorded = Recorded(seq=len(log.events) + 1, event=event)
         log.events.append(recorded)
         if event_id is not None:
@@ -235,6 +246,17 @@ class MemoryEventLog:
             if isinstance(event, UtteranceFinal) and event.utterance_id == utterance:
                 return event
         raise NotFound("there is no such utterance")
+
+    async def find(self, talk: TalkId, utterance: UtteranceId, media_type: ClipFormat) -> Clip:
+        speech = Speech(await self.sound(talk, utterance), SAMPLE_RATE)
+        write = opus.encode if media_type == "audio/ogg" else wav
+        return Clip(media_type, write(speech))
+
+    async def sound(self, talk: TalkId, utterance: UtteranceId) -> Samples:
+        self._up()
+        if (talk, utterance) not in self._sounds:
+            raise NotFound("there is no sound of this utterance")
+        return self._sounds[talk, utterance]
 
     async def renew_replies(self, owner: str, replies: Sequence[ReplyId]) -> None:
         self._up()

@@ -66,12 +66,18 @@ class MemoryTalks:
             raise NotFound("there is no such talk, or it is not yours")
         return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
 
+    async def settings(self, talk: TalkId) -> TalkSettings:
+        if talk not in self._talks:
+            raise NotFound("there is no such talk, or it is not yours")
+        return self._talks[talk]
+
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk:
         before = await self.get(talk, user)
         changed = {n: v for n, v in changes.items() if str(v) != str(getattr(before, n))}
         if changed:
             self._talks[talk] = Talk.model_validate(before.model_dump() | changed)
-            told = {name: str(value) for name, value in changed.items()}
+            told = {n: v if isinstance(v, bool) else str(v) for n, v in changed.items()}
+            self._log.recording[talk] = self._talks[talk].recording
             await self._log.append(talk, TalkUpdated(by=user, settings=told))
         return await self.get(talk, user)
 

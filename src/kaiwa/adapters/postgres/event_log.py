@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from kaiwa.adapters import opus
 from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
+from kaiwa.domain.audio import SAMPLE_RATE, Samples, Speech
 from kaiwa.domain.events import (
     Durable,
     Ephemeral,
@@ -55,9 +58,15 @@ class PostgresEventLog:
         *,
         event_id: EventId | None = None,
         advance: Advance | None = None,
+        sound: Samples | None = None,
     ) -> Recorded:
+        recording = None
+        if sound is not None:
+            recording = await asyncio.to_thread(opus.encode, Speech(sound, SAMPLE_RATE))
         async with self._database.transaction() as connection:
-            return await append_in(connection, talk, event, event_id=event_id, advance=advance)
+            return await append_in(
+                connection, talk, event, event_id=event_id, advance=advance, recording=recording
+            )
 
     async def move(self, advance: Advance) -> Capture:
         async with self._database.connection() as connection:
@@ -213,6 +222,7 @@ async def append_in(
     *,
     event_id: EventId | None = None,
     advance: Advance | None = None,
+    recording: bytes | None = None,
 ) -> Recorded:
     """Append inside a transaction; the caller's block commits it."""
     if event_id is not None:
@@ -221,6 +231,11 @@ async def append_in(
         if known is not None:
             return _recorded(known)
     seq = _found(await queries.take_seq(connection, talk=talk))
+    if recording is not None and isinstance(event, UtteranceFinal):
+        kept = await queries.put_recording(
+            connection, talk=talk, utterance=event.utterance_id, at=event.at, opus=recording
+        )
+        event = event.model_copy(update={"recorded": kept is not None})
     payload = encode(event)
     await queries.insert_event(
         connection, talk=talk, seq=seq, event_id=event_id or new_id(), payload=payload

@@ -199,13 +199,13 @@ WITH taken AS (
 SELECT users.id, users.name FROM taken JOIN users ON users.id = taken.user_id
 WHERE taken.digest = :digest AND taken.expires_at >= now();
 
--- name: insert_talk(id, title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, user, key)$
+-- name: insert_talk(id, title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, recording, user, key)$
 INSERT INTO talks
     (id, title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch,
-     mode, retention_days, created_by, idempotency_key)
+     mode, retention_days, recording, created_by, idempotency_key)
 VALUES
     (:id, :title, :language, :vocabulary, :agent_name, :instructions, :llm_model, :voice, :voice_speed,
-     :voice_pitch, :mode, :retention_days, :user, :key)
+     :voice_pitch, :mode, :retention_days, :recording, :user, :key)
 ON CONFLICT (created_by, idempotency_key) DO NOTHING
 RETURNING id;
 
@@ -221,11 +221,14 @@ ORDER BY talks.updated_at DESC;
 SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
--- name: update_talk(title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, talk)!
+-- name: settings_of(talk)^
+SELECT * FROM talks WHERE id = :talk AND deleted_at IS NULL;
+
+-- name: update_talk(title, language, vocabulary, agent_name, instructions, llm_model, voice, voice_speed, voice_pitch, mode, retention_days, recording, talk)!
 UPDATE talks SET
     title = :title, language = :language, vocabulary = :vocabulary,
     agent_name = :agent_name, instructions = :instructions, llm_model = :llm_model, voice = :voice, voice_speed = :voice_speed,
-    voice_pitch = :voice_pitch, mode = :mode, retention_days = :retention_days,
+    voice_pitch = :voice_pitch, mode = :mode, retention_days = :retention_days, recording = :recording,
     updated_at = now()
 WHERE id = :talk;
 
@@ -239,6 +242,9 @@ WHERE talk_id = :talk AND payload ->> 'type' <> 'talk.deleted';
 
 -- name: forget_clips(talk)!
 DELETE FROM clips WHERE talk_id = :talk;
+
+-- name: forget_recordings(talk)!
+DELETE FROM recordings WHERE talk_id = :talk;
 
 -- name: forget_replies(talk)!
 UPDATE replies SET finished = true WHERE talk_id = :talk AND NOT finished;
@@ -342,6 +348,15 @@ ON CONFLICT (id) DO UPDATE SET voice = excluded.voice, opus = excluded.opus, cre
 WHERE clips.talk_id = :talk
 RETURNING id;
 
+-- name: put_recording(talk, utterance, at, opus)$
+-- Inside the append, which holds the talk's row: what is switched off stores nothing more.
+INSERT INTO recordings (talk_id, utterance_id, at, opus)
+SELECT id, :utterance, :at, :opus FROM talks WHERE id = :talk AND recording
+RETURNING true;
+
+-- name: get_recording(talk, utterance)$
+SELECT opus FROM recordings WHERE talk_id = :talk AND utterance_id = :utterance;
+
 -- name: clip_voice(id, talk)$
 SELECT voice FROM clips WHERE id = :id AND talk_id = :talk;
 
@@ -376,6 +391,11 @@ WHERE talks.id = lines.talk_id AND retention_days > 0
 DELETE FROM clips USING talks
 WHERE talks.id = clips.talk_id AND retention_days > 0
   AND clips.created_at < now() - retention_days * interval '1 day';
+
+-- name: sweep_recordings()!
+DELETE FROM recordings USING talks
+WHERE talks.id = recordings.talk_id AND retention_days > 0
+  AND recordings.at < now() - retention_days * interval '1 day';
 
 -- name: drop_old_sound(days)!
 UPDATE clips SET opus = NULL

@@ -46,6 +46,7 @@ async def sweep(database: Database) -> bool:
         await queries.sweep_events(connection)
         await queries.sweep_lines(connection)
         await queries.sweep_talk_clips(connection)
+        await queries.sweep_recordings(connection)
         await queries.drop_old_sound(connection, days=CLIP_DAYS)
         await queries.drop_old_sessions(connection)
     return True

@@ -83,6 +83,11 @@ class PostgresTalks:
         async with self._database.connection() as connection:
             return await _talk_for(connection, talk, user)
 
+    async def settings(self, talk: TalkId) -> TalkSettings:
+        async with self._database.connection() as connection:
+            row = _found(await queries.settings_of(connection, talk=talk))
+        return TalkSettings.model_validate({name: row[name] for name in _SETTINGS})
+
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk:
         async with self._database.transaction() as connection:
             await queries.lock_talk(connection, talk=talk)
@@ -90,7 +95,7 @@ class PostgresTalks:
             merged = {name: getattr(before, name) for name in _SETTINGS} | dict(changes)
             settings = TalkSettings.model_validate(merged).model_dump(mode="json")
             changed = {
-                name: str(value)
+                name: value if isinstance(value, bool) else str(value)
                 for name, value in settings.items()
                 if str(value) != str(getattr(before, name))
             }
@@ -104,6 +109,7 @@ class PostgresTalks:
             await append_in(connection, talk, TalkDeleted(by=user))
             await queries.forget_events(connection, talk=talk)
             await queries.forget_clips(connection, talk=talk)
+            await queries.forget_recordings(connection, talk=talk)
             await queries.forget_lines(connection, talk=talk)
             await queries.forget_replies(connection, talk=talk)
             await queries.forget_invites(connection, talk=talk)

@@ -190,13 +190,18 @@ export class Api {
    * @param {string} id @param {string} clip @param {AbortSignal} signal
    */
   async clip(id, clip, signal) {
-    const get = () =>
-      fetch(talkPath(id, 'clips', clip), {
-        headers: { Accept: this.#clipTypes },
-        signal,
-      });
-    let response = await get();
-    if (!response.ok) response = await get();
+    const path = talkPath(id, 'clips', clip);
+    return this.#sound(path, signal).catch(() => this.#sound(path, signal));
+  }
+
+  /** What was recorded of an utterance. @param {string} id @param {string} utterance @param {AbortSignal} signal */
+  recording(id, utterance, signal) {
+    return this.#sound(talkPath(id, 'utterances', utterance, 'sound'), signal);
+  }
+
+  /** @param {string} path @param {AbortSignal} signal */
+  async #sound(path, signal) {
+    const response = await fetch(path, { headers: { Accept: this.#clipTypes }, signal });
     if (!response.ok) throw await ApiError.of(response);
     return response.arrayBuffer();
   }

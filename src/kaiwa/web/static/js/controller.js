@@ -201,6 +201,7 @@ export class Controller {
   press() {
     if (this.#press) return;
     unlockSound();
+    this.session?.recording.stop();
     const did = pressed(this.state.mic, this.state.muted);
     this.#press = { did, at: performance.now() };
     if (did === 'start') void this.beginCapture();
@@ -220,6 +221,7 @@ export class Controller {
 
   /** @param {boolean} on */
   mute(on) {
+    if (!on) this.session?.recording.stop();
     this.capture?.microphone?.mute(on);
     this.store.dispatch({ type: 'muted', on });
   }
@@ -362,6 +364,7 @@ export class Controller {
         },
         onTrouble: (code, error) => this.trouble(code, error),
         endCapture: () => this.endCapture(),
+        microphone: () => this.capture?.microphone ?? null,
       });
       this.onSession();
       void this.session.follow();

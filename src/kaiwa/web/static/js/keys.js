@@ -1,4 +1,4 @@
-/** Keys that work anywhere on the page: the space bar talks, Escape stops a reply. */
+/** Keys that work anywhere on the page: the space bar talks, Escape stops what sounds. */
 
 /** @import {Controller} from './controller.js' */
 
@@ -7,6 +7,7 @@ export function listenToKeys(controller) {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || document.querySelector('dialog[open], [popover]')) return;
     if (event.key === 'Escape' && controller.session) {
+      controller.session.recording.stop();
       if (controller.busy) void controller.session.stop();
       return;
     }

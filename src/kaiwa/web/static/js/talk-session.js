@@ -1,8 +1,9 @@
 /** One open talk: its events, its state, its sound, and what its reader does in it. */
 
 /** @import {Command, DurableEvent, Reply, SoundState, StreamState, Talk, TalkEvent, TalkSettings, TalkState, User,
- *   Voice} from './types.js' */
+ *   Utterance, Voice} from './types.js' */
 /** @import {Api} from './api.js' */
+/** @import {Microphone} from './audio/microphone.js' */
 /** @import {EventStream} from './event-stream.js' */
 /** @import {Tabs} from './tabs.js' */
 import { mintId } from './core/ids.js';
@@ -10,6 +11,7 @@ import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './
 import { playsHere, speakerOf } from './core/voice.js';
 import { HeardReporter } from './audio/heard.js';
 import { Player } from './audio/playback.js';
+import { Recording } from './audio/recording.js';
 import { ReadAgain, eventsFrom } from './event-stream.js';
 import { Store } from './store.js';
 
@@ -32,6 +34,7 @@ const ANSWER_MS = 10_000; // how long the last words of an ended capture are wai
  * @property {(settings: Partial<TalkSettings>) => void} onSettings
  * @property {(by: string) => void} onDeleted
  * @property {(code: string, error?: unknown) => void} onTrouble
+ * @property {() => Microphone | null} microphone that is open
  * @property {() => Promise<unknown>} endCapture ends the microphone, resolves with its last word
  */
 
@@ -59,6 +62,12 @@ export class TalkSession {
       onState: options.onSound,
       onTrouble: options.onTrouble,
     });
+    this.recording = new Recording({
+      load: (utterance, signal) => api.recording(talk.id, utterance, signal),
+      microphone: options.microphone,
+      onPlaying: (at) => this.store.dispatch({ type: 'replaying', at }),
+      onTrouble: options.onTrouble,
+    });
   }
 
   get state() {
@@ -73,6 +82,7 @@ export class TalkSession {
       if (message.type === 'playing' && message.talk === this.id) {
         this.#playingElsewhere = !this.#sounds && message.at !== null;
         this.store.dispatch({ type: 'playing', at: message.at });
+        if (message.at) this.recording.stop();
       }
       if (message.type === 'stop' && message.talk === this.id && this.#sounds) void this.stop();
     });
@@ -104,6 +114,7 @@ export class TalkSession {
   close() {
     this.#abort.abort();
     this.player.close();
+    this.recording.stop();
   }
 
   /** @param {string} text @param {string} [key] of a message that failed and is sent again */
@@ -167,6 +178,13 @@ export class TalkSession {
   /** @param {Talk} talk as the server has it after a change */
   saved(talk) {
     this.store.dispatch({ type: 'settings.saved', talk });
+  }
+
+  /** Plays what was recorded of an utterance, or ends that. @param {Utterance} utterance */
+  hear(utterance) {
+    if (this.state.replaying?.id === utterance.id) return this.recording.stop();
+    this.player.stop();
+    void this.recording.play(utterance);
   }
 
   /** Says a finished reply again, here alone. @param {Reply} reply */

@@ -27,6 +27,7 @@ export type TalkSettings = {
   llm_model: string;
   voice: string;
   mode: Mode;
+  recording: boolean;
 };
 export type Talk = TalkSettings & { id: string; created_at: string; seq: number; role: Role };
 
@@ -49,12 +50,17 @@ export type UtteranceFinal = Stored & {
   started_ms: number;
   ended_ms: number;
   capture: string | null; // null: typed
+  words?: TimedWord[];
+  recorded?: boolean;
 };
+export type TimedWord = [text: string, startMs: number, endMs: number]; // from `started_ms`
 export type UtteranceEdited = Stored & {
   type: 'utterance.edited';
   utterance_id: string;
   text: string;
   by: string;
+  model?: string; // what heard it again, where nobody wrote it
+  words?: TimedWord[];
 };
 export type ReplyStarted = Stored & {
   type: 'reply.started';
@@ -179,6 +185,9 @@ export type Utterance = {
   startedMs: number;
   endedMs: number;
   capture: string | null;
+  recorded: boolean;
+  words: TimedWord[]; // joined, they are the text; or none
+  model: string; // what heard it again, if that is its text
 };
 export type Clause = {
   index: number;
@@ -210,7 +219,7 @@ export type Note = {
   id: string;
   seq: number;
   at: string;
-  what: 'joined' | 'left';
+  what: 'joined' | 'left' | 'recording' | 'unrecorded';
   name: string;
 };
 export type Entry = Utterance | Reply | Note;
@@ -242,6 +251,8 @@ export type Participant = {
   here: boolean;
 };
 export type Playing = { replyId: string; clause: number } | null;
+/** The recording that is being heard, and where its word stands in the text. */
+export type Replaying = { id: string; word: { from: number; to: number } | null } | null;
 
 export type TalkState = {
   id: string;
@@ -258,6 +269,7 @@ export type TalkState = {
   participants: Record<string, Participant>;
   speaking: string[]; // `participant capture`, where speech is going on
   playing: Playing;
+  replaying: Replaying;
   asking: boolean; // a reply has been asked for and has not begun
 };
 
@@ -272,6 +284,7 @@ export type Command =
   | { type: 'reply.refused' }
   | { type: 'reply.accepted'; replyId: string }
   | { type: 'playing'; at: Playing }
+  | { type: 'replaying'; at: Replaying }
   | { type: 'events.read'; events: DurableEvent[] }
   | { type: 'tail.read'; after: number; events: DurableEvent[] }
   | { type: 'past.read'; past: TalkState }

@@ -3,14 +3,15 @@
  * server's to decide, by the words; until then it goes on, hardly heard, and keeps its place.
  */
 
-/** @import {Player} from './playback.js' */
 import { Ducking } from '../core/ducking.js';
 
 const STEP_MS = 25;
 
+/** @typedef {{replyId: string | null, duck: (ducked: boolean) => void}} Sounding */
+
 /**
  * @param {AnalyserNode} analyser of the microphone
- * @param {() => Player | null} player of the open talk
+ * @param {() => Sounding | null} player of the open talk
  * @returns {() => void} stops it
  */
 export function watchForBargeIn(analyser, player) {

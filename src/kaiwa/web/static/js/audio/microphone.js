@@ -23,6 +23,10 @@ const CODES = {
 };
 
 export class Microphone {
+  #muted = false;
+  /** @type {MediaStreamTrack | null} what hears while it is held */
+  #ear = null;
+
   /**
    * @param {MediaStream} stream
    * @param {AudioContext} context
@@ -81,10 +85,35 @@ export class Microphone {
 
   /** Muted, it gives silence: the capture goes on. @param {boolean} on */
   mute(on) {
-    this.track.enabled = !on;
+    this.#muted = on;
+    this.#settle();
+  }
+
+  /** Gives silence too, but goes on hearing: with what this returns, until `release`. */
+  hold() {
+    this.release();
+    const track = this.track.clone();
+    track.enabled = !this.#muted;
+    const analyser = this.context.createAnalyser();
+    analyser.fftSize = this.analyser.fftSize;
+    this.context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
+    this.#ear = track;
+    this.#settle();
+    return analyser;
+  }
+
+  release() {
+    this.#ear?.stop();
+    this.#ear = null;
+    this.#settle();
+  }
+
+  #settle() {
+    this.track.enabled = !this.#muted && !this.#ear;
   }
 
   close() {
+    this.release();
     for (const track of this.stream.getTracks()) track.stop();
     if (this.context.state !== 'closed') void this.context.close();
   }

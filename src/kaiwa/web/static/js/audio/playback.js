@@ -40,7 +40,7 @@ const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
 /** @type {AudioContext | null} one for the page: browsers allow few, and a gesture wakes it */
 let shared = null;
 
-function audio() {
+export function audio() {
   shared ??= new AudioContext({ latencyHint: 'interactive' });
   return shared;
 }
@@ -48,7 +48,7 @@ function audio() {
 /** @type {GainNode | null} the reader's volume */
 let volume = null;
 
-function output() {
+export function output() {
   if (volume) return volume;
   const gain = audio().createGain();
   gain.connect(audio().destination);
@@ -322,7 +322,7 @@ export class Player {
 }
 
 /** Slower or faster, at the same pitch. @param {AudioBuffer} buffer @param {number} speed */
-function atSpeed(buffer, speed) {
+export function atSpeed(buffer, speed) {
   if (speed === 1) return buffer;
   const samples = stretched(buffer.getChannelData(0), speed, buffer.sampleRate);
   const out = audio().createBuffer(1, samples.length, buffer.sampleRate);

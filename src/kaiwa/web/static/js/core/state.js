@@ -9,10 +9,12 @@
  */
 
 /** @import {Command, DurableEvent, Hypothesis, Note, Participant, Presence, Reply, ReplyDelta,
- *   Role, Talk, TalkEvent, TalkSettings, TalkState, User, UtteranceFinal, UtterancePartial}
+ *   Role, Talk, TalkEvent, TalkSettings, TalkState, TalkUpdated, User, UtteranceFinal,
+ *   UtterancePartial}
  *   from '../types.js' */
 import { change, findEntry, keep } from './entries.js';
 import { AGENT, isDurable } from './protocol.js';
+import { wordsOf } from './words.js';
 import { cutOf, startedReply, withClause, withDelta, withEnd } from './reply.js';
 
 /** @param {Talk} talk @param {User} me @returns {TalkState} */
@@ -32,6 +34,7 @@ export function openTalk(talk, me) {
     participants: {},
     speaking: [],
     playing: null,
+    replaying: null,
     asking: false,
   };
 }
@@ -144,6 +147,8 @@ export function reduce(state, action) {
         : state;
     case 'playing':
       return same(state.playing, action.at) ? state : { ...state, playing: action.at };
+    case 'replaying':
+      return { ...state, replaying: action.at };
     case 'settings.saved':
       return { ...state, role: action.talk.role, settings: settingsOf(action.talk) };
   }
@@ -203,6 +208,8 @@ function durable(state, event) {
       return change(state, 'utterance', event.utterance_id, (utterance) => ({
         ...utterance,
         text: event.text,
+        words: wordsOf(event.text, event.words ?? []),
+        model: event.model ?? '',
         original: utterance.original ?? utterance.text,
       }));
     case 'reply.started':
@@ -218,32 +225,18 @@ function durable(state, event) {
     case 'reply.cut':
       return changeReply(state, event.reply_id, (reply) => ({ ...reply, cut: cutOf(event) }));
     case 'talk.updated':
-      return { ...state, settings: { ...state.settings, ...event.settings } };
+      return updated(state, event);
     case 'talk.deleted':
       return { ...state, deleted: true };
     case 'member.joined': {
       const next = known(state, event.participant, { name: event.name, role: event.role });
       if (event.role === 'owner') return next; // began the talk: nothing to say
-      return noted(next, {
-        kind: 'note',
-        id: `note-${event.seq}`,
-        seq: event.seq,
-        at: event.at,
-        what: 'joined',
-        name: event.name,
-      });
+      return noted(next, event, 'joined', event.name);
     }
     case 'member.left': {
       const name = state.participants[event.participant]?.name ?? '';
       const gone = known(state, event.participant, { role: null, here: false });
-      return noted(gone, {
-        kind: 'note',
-        id: `note-${event.seq}`,
-        seq: event.seq,
-        at: event.at,
-        what: 'left',
-        name,
-      });
+      return noted(gone, event, 'left', name);
     }
   }
 }
@@ -271,13 +264,32 @@ function final(state, event) {
         startedMs: event.started_ms,
         endedMs: event.ended_ms,
         capture: event.capture ?? null,
+        recorded: event.recorded ?? false,
+        words: wordsOf(event.text, event.words ?? []),
+        model: '',
       },
     ],
   };
 }
 
-/** @param {TalkState} state @param {Note} note @returns {TalkState} */
-function noted(state, note) {
+/** @param {TalkState} state @param {TalkUpdated} event @returns {TalkState} */
+function updated(state, event) {
+  const next = { ...state, settings: { ...state.settings, ...event.settings } };
+  const { recording } = event.settings;
+  if (recording === undefined) return next;
+  return noted(next, event, recording ? 'recording' : 'unrecorded', '');
+}
+
+/**
+ * @param {TalkState} state
+ * @param {DurableEvent} event
+ * @param {Note['what']} what
+ * @param {string} name
+ * @returns {TalkState}
+ */
+function noted(state, { seq, at }, what, name) {
+  /** @type {Note} */
+  const note = { kind: 'note', id: `note-${seq}`, seq, at, what, name };
   return { ...state, entries: [...state.entries, note] };
 }
 
@@ -345,7 +357,8 @@ function delta(state, event) {
 /** @param {Talk} talk @returns {TalkSettings} */
 function settingsOf(talk) {
   const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = talk;
-  return { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode };
+  const { recording } = talk;
+  return { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode, recording };
 }
 
 /**

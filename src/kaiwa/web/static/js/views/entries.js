@@ -19,7 +19,7 @@ import { clockTime, hasMessage, t } from '../i18n.js';
  * @param {HTMLElement} element
  * @param {Utterance} utterance
  * @param {Frame} frame
- * @param {{copy: () => void, edit: (() => void) | null}} on
+ * @param {{copy: () => void, edit: (() => void) | null, hear: () => void}} on
  */
 export function drawUtterance(element, utterance, frame, on) {
   dress(element, 'utterance', frame, utterance.id);
@@ -32,11 +32,14 @@ export function drawUtterance(element, utterance, frame, on) {
         class: 'edited',
         title: t('utterance.original', { text: utterance.original }),
       },
-      t('utterance.edited'),
+      utterance.model
+        ? t('utterance.reheard', { model: utterance.model })
+        : t('utterance.edited'),
     ),
   ];
   const heard = utterance.capture !== null;
   const tools = toolbar(
+    utterance.recorded && tool('play', t('utterance.play'), on.hear),
     on.edit && heard && tool('edit', t('utterance.edit'), on.edit),
     tool('copy', t('copy.one'), on.copy),
   );
@@ -182,7 +185,7 @@ function timing(reply, open) {
 export function drawNote(element, note) {
   element.className = 'entry note';
   element.dataset.id = note.id;
-  const text = t(note.what === 'joined' ? 'talk.joined' : 'talk.left', { name: note.name });
+  const text = t(`talk.${note.what}`, { name: note.name });
   element.replaceChildren(h('p', {}, text));
 }
 

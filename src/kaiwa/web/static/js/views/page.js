@@ -43,6 +43,7 @@ export class PageView {
     },
     this.#badges,
   );
+  #recording = h('p', { class: 'recording', role: 'status', 'data-testid': 'recording' });
   #tools;
   #back;
   #home;
@@ -89,7 +90,7 @@ export class PageView {
     this.#main = h(
       'main',
       { class: 'talk' },
-      h('header', { class: 'talk-head' }, this.#back, this.#title, this.#people, this.#tools),
+      h('header', { class: 'talk-head' }, this.#back, this.#title, this.#recording, this.#people, this.#tools),
       this.#search.element,
       this.#transcript.element,
       this.#home,
@@ -149,6 +150,8 @@ export class PageView {
     setText(this.#titleText, title);
     this.#titleText.disabled = session?.state.role === 'listener';
     document.title = session ? `${title} – kaiwa` : title;
+    setText(this.#recording, session?.state.settings.recording ? t('talk.isRecorded') : '');
+    this.#recording.title = t('talk.isRecordedHint');
     this.#drawPeople();
     this.#transcript.update();
     this.#search.update();

@@ -42,11 +42,20 @@ export function openSettings(controller, talk) {
     fields[name].disabled = readOnly;
     fields[name].dataset.testid = `setting-${name}`;
   }
+  const recording = h('input', {
+    type: 'checkbox',
+    id: 'setting-recording',
+    checked: talk.recording,
+    disabled: talk.role !== 'owner',
+    'aria-describedby': 'recording-hint',
+    'data-testid': 'setting-recording',
+  });
   void listModels(controller, fields.llm_model, talk.llm_model);
 
   const save = async () => {
-    /** @type {Record<string, string>} */
+    /** @type {Record<string, string | boolean>} */
     const changed = {};
+    if (recording.checked !== talk.recording) changed.recording = recording.checked;
     for (const name of names) {
       const value = fields[name].value.trim();
       if (value !== talk[name]) changed[name] = value;
@@ -74,6 +83,12 @@ export function openSettings(controller, talk) {
       field(t('settings.agent'), fields.agent_name),
       field(t('settings.instructions'), fields.instructions, !readOnly && presets(fields.instructions)),
       field(t('settings.model'), fields.llm_model),
+      h(
+        'div',
+        { class: 'field' },
+        h('label', { class: 'check' }, recording, t('settings.recording')),
+        h('p', { class: 'hint', id: 'recording-hint' }, t('settings.recordingHint')),
+      ),
     ),
     !readOnly &&
       h(

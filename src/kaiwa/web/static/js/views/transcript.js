@@ -21,6 +21,7 @@ import {
 } from './entries.js';
 import { EmptyView } from './empty.js';
 import { light, marksIn } from './highlight.js';
+import { showReplaying } from './replaying.js';
 
 const WINDOW = 120; // entries shown at first
 const STEP = 40; // by which the window grows at one end
@@ -154,6 +155,7 @@ export class TranscriptView {
     this.#empty.update(state);
     this.#announce(state);
     light(this.#list, this.#sought);
+    showReplaying(this.#list, state.replaying);
     if (this.#sticks) this.#toBottom();
   }
 
@@ -215,6 +217,7 @@ export class TranscriptView {
     return this.#slot(entry.id, [entry, sameSpeaker], (element) =>
       drawUtterance(element, entry, this.#frame(state, who, sameSpeaker), {
         copy,
+        hear: () => this.#session?.hear(entry),
         edit: editable ? () => this.#edit(entry) : null,
       }),
     );
@@ -312,6 +315,7 @@ export class TranscriptView {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    if (event.key === 'Enter' && event.target === this.#scroller) this.#hearPicked();
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (!step || event.target !== this.#scroller) return;
     const all = [...this.#list.querySelectorAll('.entry:not(.note)')];
@@ -321,6 +325,11 @@ export class TranscriptView {
     event.preventDefault();
     this.#pick(next.dataset.id ?? null);
     next.scrollIntoView({ block: 'nearest' });
+  }
+
+  #hearPicked() {
+    const button = this.#list.querySelector('.picked :is([data-testid=play], [data-testid=replay])');
+    if (button instanceof HTMLElement) button.click();
   }
 
   /** @param {MouseEvent} event */
