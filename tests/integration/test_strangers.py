@@ -22,6 +22,7 @@ OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
     *("/invites/accept", "/voices/{voice_id}/sample"),
+    *("/models/pull", "/models/try/speech", "/models/try/chat"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},
@@ -113,12 +114,16 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
             answer = await at.ken.http.get(path, params={"q": WORDS})
             assert WORDS not in answer.text, path
         async with at.home.client() as nobody:
-            for path in ("/talks", "/search", "/voices", "/models", "/auth/me"):
+            for path in ("/talks", "/search", "/voices", "/models", "/models/pull", "/auth/me"):
                 answer = await nobody.get(path, params={"q": WORDS})
                 assert answer.status_code == 401, path
             for path in ("/talks", "/talks/import", "/invites/accept", "/auth/password"):
                 answer = await nobody.post(path, json={"code": "x", "new": "12345678"})
                 assert answer.status_code == 401, path
+            for path in ("/models/pull", "/models/try/speech", "/models/try/chat"):
+                wanted = {"use": "turn", "name": "x", "text": "x"}
+                assert (await nobody.post(path, json=wanted)).status_code == 401, path
+                assert (await nobody.delete("/models/pull")).status_code == 401
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
 
 
