@@ -11,8 +11,6 @@ import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 
-import httpx
-
 from kaiwa.errors import ModelMissing, ModelUnavailable
 from kaiwa.models.catalogue import model
 from kaiwa.models.hub import FIRST_CONTACT_S, HuggingFaceSource
@@ -57,10 +55,12 @@ def pull_speech(name: str, store: ModelStore, progress: Progress) -> Path:
 def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -> None:
     """What a repository has today goes to `parts`, and when all of it is there to `folder`."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         found = HfApi().model_info(name, files_metadata=True, timeout=FIRST_CONTACT_S)
+    except Exception as error:  # its own, or its HTTP client's, which changes with its version
+        raise ModelUnavailable(f"the Hugging Face Hub did not name {name}: {error}") from error
+    try:
         files = [
             ModelFile(file.rfilename, "", file.size or 0)
             for file in found.siblings or ()
@@ -80,5 +80,5 @@ def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -
             progress.finish()
         shutil.rmtree(folder, ignore_errors=True)
         parts.replace(folder)
-    except (HfHubHTTPError, SourceFailed, httpx.HTTPError, OSError, ValueError) as error:
+    except (SourceFailed, OSError) as error:
         raise ModelUnavailable(f"the Hugging Face Hub did not give {name}: {error}") from error
