@@ -103,6 +103,9 @@ export function reduce(state, action) {
       return {
         ...state,
         partials: state.partials.map((p) => ({ ...p, stale: true })),
+        participants: Object.fromEntries(
+          Object.entries(state.participants).map(([id, p]) => [id, { ...p, here: false }]),
+        ),
         speaking: [],
       };
     case 'members.loaded':
@@ -218,7 +221,7 @@ function durable(state, event) {
     case 'reply.cut':
       return changeReply(state, event.reply_id, (reply) => ({ ...reply, cut: cutOf(event) }));
     case 'talk.updated':
-      return { ...state, settings: { ...state.settings, ...event.settings } };
+      return { ...state, settings: settingsOf({ ...state.settings, ...event.settings }) };
     case 'talk.deleted':
       return { ...state, deleted: true };
     case 'member.joined': {
@@ -342,10 +345,15 @@ function delta(state, event) {
 
 // --- small tools ---------------------------------------------------------------------------------
 
-/** @param {Talk} talk @returns {TalkSettings} */
-function settingsOf(talk) {
-  const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = talk;
-  return { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode };
+/** Of a talk, or as an event has them: numbers as text. @param {TalkSettings} all @returns {TalkSettings} */
+function settingsOf(all) {
+  const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = all;
+  const voice_speed = Number(all.voice_speed);
+  const voice_pitch = Number(all.voice_pitch);
+  return {
+    ...{ title, language, vocabulary, agent_name, instructions, llm_model, voice, mode },
+    ...{ voice_speed, voice_pitch },
+  };
 }
 
 /**
