@@ -9,7 +9,15 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import MODEL_MS, NOBODY_YET, PASSWORD, SOME_TEXT, Visitor, visitor
+from tests.browser.visitor import (
+    MODEL_MS,
+    NOBODY_YET,
+    PASSWORD,
+    SOME_TEXT,
+    SOON_MS,
+    Visitor,
+    visitor,
+)
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -67,12 +75,12 @@ def test_a_guest_sees_models_and_may_not_fetch_and_changes_their_password(
     here["password-old"].fill(PASSWORD)
     here["password-save"].click()
     expect(here["account-result"]).to_contain_text("パスワードを変えました")
-    expect(there["signin-submit"]).to_be_visible()  # an open page is told, too
+    expect(there["signin-submit"]).to_be_visible(timeout=SOON_MS)  # an open page is told, too
     there.sign_in("Sora", "another password")
     there.open(f"/#/talks/{talk}")
     there.wait_until_live()
     here["end-others"].click()
-    expect(there["signin-submit"]).to_be_visible()
+    expect(there["signin-submit"]).to_be_visible(timeout=SOON_MS)
     here.check_untroubled(NOBODY_YET, "status of 403.*/auth/password")
 
 
