@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,9 @@ from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.database import database_of
 from kaiwa.errors import KaiwaError
 from kaiwa.models.catalogue import CATALOGUE, SMART_TURN, Model, model, names
-from kaiwa.models.speech import speech_folder
+from kaiwa.models.progress import Progress
+from kaiwa.models.pulls import Fetch, Pulls, in_thread
+from kaiwa.models.speech import FILES, pull_speech, speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.clips import Clips
@@ -240,10 +242,12 @@ async def assembled(
             responder=responder,
             floors=floors,
             voices=engines.voices,
+            recogniser=engines.recogniser,
             model=engines.chat,
             measures=measures,
             listeners=listeners,
-            weights=lambda: weights_of(ModelStore(settings.models)),
+            weights=lambda: weights_of(settings, engines.chat.kind),
+            pulls=await stack.enter_async_context(Pulls.run(fetching(settings, engines.chat))),
             parts={"database": database.answers, **engines.parts},
             registration=settings.registration,
         )
@@ -260,18 +264,66 @@ async def running(settings: Settings, site: Site) -> AsyncIterator[Services]:
         yield services
 
 
-def weights_of(store: ModelStore) -> list[dict[str, Any]]:
-    """The catalogue as `GET /models` shows it."""
-    return [
+def weights_of(settings: Settings, chat_kind: str) -> list[dict[str, Any]]:
+    """The catalogue and what was fetched besides, as `GET /models` shows it."""
+    store = ModelStore(settings.models)
+    in_use = {SMART_TURN.name}
+    if settings.recogniser_address is None:
+        in_use.add(settings.asr_model)
+    if chat_kind == EmbeddedChatModel.kind:
+        in_use.add(settings.chat_model)
+    rows = [
         {
             "name": known.name,
             "use": known.use,
+            "about": known.about,
             "licence": known.licence,
             "installed": store.is_complete(known),
+            "in_use": known.name in in_use,
             "bytes": known.size,
         }
         for known in CATALOGUE
     ]
+    for folder in store.root.glob("*--*"):
+        name = folder.name.replace("--", "/", 1)
+        if all((folder / file).is_file() for file in FILES):
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            row = {"name": name, "use": "speech", "about": "", "licence": "", "installed": True}
+            rows.append({**row, "in_use": name in in_use, "bytes": size})
+    return rows
+
+
+def fetching(settings: Settings, chat: ChatModel) -> Fetch:
+    """How models come: into the store, or into the Ollama that answers."""
+    store = ModelStore(settings.models)
+
+    async def fetch(use: str, name: str, progress: Progress) -> None:
+        if use == "speech":
+            await in_thread(lambda: pull_speech(name, store, progress))
+        elif use == "chat" and isinstance(chat, OllamaChatModel):
+            await pull_by_ollama(chat, name, progress)
+        else:
+            wanted = model(name)
+            await in_thread(lambda: store.pull(wanted, progress))
+
+    return fetch
+
+
+async def pull_by_ollama(ollama: OllamaChatModel, name: str, progress: Progress) -> None:
+    """Raises ModelDown."""
+    started, done = False, 0
+    try:
+        async with aclosing(ollama.pull(name)) as steps:
+            async for step in steps:
+                if step.total and not started:
+                    progress.start(name, step.total)
+                    started = True
+                if started:
+                    progress.advance(max(0, step.completed - done))
+                    done = max(done, step.completed)
+    finally:
+        if started:
+            progress.finish()
 
 
 @asynccontextmanager

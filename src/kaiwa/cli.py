@@ -414,6 +414,7 @@ def _pull_needed(settings: Any) -> None:
 
 async def _pull_by_ollama(settings: Any, name: str) -> None:
     from kaiwa.adapters.llm_ollama import OllamaChatModel, detect
+    from kaiwa.app import pull_by_ollama
     from kaiwa.models.progress import progress_for
     from kaiwa.settings import OLLAMA_USUAL_URL
 
@@ -424,19 +425,9 @@ async def _pull_by_ollama(settings: Any, name: str) -> None:
             "`kaiwa models list` names the models kaiwa has"
         )
     ollama = OllamaChatModel(url)
-    progress = progress_for()
-    started, done = False, 0
     try:
-        async for step in ollama.pull(name):
-            if step.total and not started:
-                progress.start(name, step.total)
-                started = True
-            if step.completed > done:
-                progress.advance(step.completed - done)
-                done = step.completed
+        await pull_by_ollama(ollama, name, progress_for())
     finally:
-        if started:
-            progress.finish()
         await ollama.close()
     print(f"{name}: pulled by Ollama at {url}")
 

@@ -197,6 +197,7 @@ def test_signing_out_and_in_and_the_language_of_the_page(
     guest.type("Remember me.")
     expect(guest.utterances).to_have_text(["Remember me."])
 
+    guest["user-menu"].click()
     guest["sign-out"].click()
     expect(guest["signin-submit"]).to_have_text("Sign in")
     guest.sign_in("Momo", "not the password")

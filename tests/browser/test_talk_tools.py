@@ -163,11 +163,18 @@ def test_axe_finds_nothing(
     server: KaiwaServer, chromium: Browser, owner_state: Any, scheme: str, width: int
 ) -> None:
     size = {"width": width, "height": 740}
-    look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce"}
+    locale = "ja-JP" if scheme == "light" else "en-GB"
+    look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "locale": locale}
     with visitor(chromium, base_url=server.url, storage_state=owner_state, **look) as guest:
         guest.open("/")
         guest["new-talk"].wait_for()
         _check_with_axe(guest)
+        for item in ("menu-models", "menu-account"):
+            guest["user-menu"].click()
+            guest[item].click()
+            guest["close-dialog"].wait_for()
+            _check_with_axe(guest)
+            guest["close-dialog"].click()
         guest.new_talk()
         guest.type("こんにちは。")
         expect(guest.utterances).to_have_count(1)
@@ -181,6 +188,7 @@ def test_axe_finds_nothing(
         ):
             for step in path:
                 guest[step].click()
+            guest["close-dialog"].wait_for()
             _check_with_axe(guest)
             guest["close-dialog"].click()
         guest["more"].click()

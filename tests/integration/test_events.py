@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tests.integration.house import Guest, House, ServerKind, house
 
 
@@ -122,3 +125,27 @@ async def test_two_processes_share_a_talk(database_url: str, server_kind: Server
             clause = next(e for e in events.seen if e["type"] == "reply.clause")
         clip = await http.get(f"/talks/{talk}/clips/{clause['clip']}")
         assert clip.status_code == 200
+
+
+async def test_a_newcomer_is_told_who_is_here_and_two_tabs_are_one_person(home: House) -> None:
+    async with home.guest("さくら") as sakura, home.guest("Ren") as ren:
+        talk = await sakura.new_talk()
+        await sakura.http.post(f"/talks/{talk}/members", json={"name": "Ren", "role": "speaker"})
+
+        def of(who: Guest, state: str) -> Callable[[dict[str, Any]], bool]:
+            wanted = {"type": "presence", "participant": who.id, "state": state}
+            return lambda event: wanted.items() <= event.items()
+
+        async with sakura.reading(talk) as first:
+            await first.until(of(sakura, "here"))
+            async with ren.reading(talk) as newcomer:
+                await newcomer.until("ready")
+                await newcomer.until(of(sakura, "here"))
+                await first.until(of(ren, "here"))
+                async with sakura.reading(talk) as second:
+                    await second.until(of(ren, "here"))
+                said = await sakura.http.post(f"/talks/{talk}/messages", json={"text": "まだ"})
+                assert said.status_code == 201
+                await newcomer.until("utterance.final")
+                assert not any(of(sakura, "gone")(event) for event in newcomer.seen)
+            await first.until(of(ren, "gone"))

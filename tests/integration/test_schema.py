@@ -27,6 +27,8 @@ APART: Final = {
     "/stream": "has no end",
     "/talks/{talk_id}/stream": "has none either, and takes sound: tests/contract/test_decoder.py",
     "/readyz": "may say 503, which is what it is for",
+    "/models/try/speech": "takes sound: tests/integration/test_models.py",
+    "/models/try/chat": "says 503 of a model that is not there",
     "/auth/logout": "ends the session of everything after it",
 }
 

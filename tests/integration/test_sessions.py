@@ -189,3 +189,15 @@ async def test_a_refresh_token_that_is_none_is_a_401(home: House, token: str) ->
     async with home.client() as http:
         answer = await http.post("/auth/refresh", json={"refresh_token": token})
     assert answer.status_code == 401
+
+
+async def test_one_signs_out_everywhere_else(home: House) -> None:
+    async with home.client() as here, home.client() as there:
+        for http in (here, there):
+            http.headers["origin"] = home.url
+        await here.post("/auth/register", json={"name": "ひなた", "password": "correct horse"})
+        await there.post("/auth/login", json={"name": "ひなた", "password": "correct horse"})
+        assert (await there.get("/auth/me")).status_code == 200
+        assert (await here.delete("/auth/sessions")).status_code == 204
+        assert (await there.get("/auth/me")).status_code == 401
+        assert (await here.get("/auth/me")).status_code == 200

@@ -23,6 +23,7 @@ OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
     *("/invites/accept", "/voices/{voice_id}/sample"),
+    *("/models/pull", "/models/try/speech", "/models/try/chat", "/auth/sessions"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},
@@ -116,12 +117,17 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
             answer = await at.ken.http.get(path, params={"q": WORDS})
             assert WORDS not in answer.text, path
         async with at.home.client() as nobody:
-            for path in ("/talks", "/search", "/voices", "/models", "/auth/me"):
+            for path in ("/talks", "/search", "/voices", "/models", "/models/pull", "/auth/me"):
                 answer = await nobody.get(path, params={"q": WORDS})
                 assert answer.status_code == 401, path
             for path in ("/talks", "/talks/import", "/invites/accept", "/auth/password"):
                 answer = await nobody.post(path, json={"code": "x", "new": "12345678"})
                 assert answer.status_code == 401, path
+            for path in ("/models/pull", "/models/try/speech", "/models/try/chat"):
+                wanted = {"use": "turn", "name": "x", "text": "x"}
+                assert (await nobody.post(path, json=wanted)).status_code == 401, path
+            for path in ("/models/pull", "/auth/sessions"):
+                assert (await nobody.delete(path)).status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
 
 
@@ -145,7 +151,7 @@ async def test_a_listener_changes_nothing(database_url: str) -> None:
         await at.mari.http.post(f"/talks/{talk}/members", json=member)
         before = await at.mari.events(talk)
         for method, path in routes():
-            harmless = method in ("get", "head") or path.endswith("/heard")
+            harmless = method in ("get", "head") or path.endswith(("/heard", "/archive"))
             if not path.startswith("/talks/{talk_id}") or harmless:
                 continue
             given: dict[str, Any] = {"json": BODIES.get((method, path))}

@@ -112,3 +112,16 @@ async def test_ready_means_that_every_part_answers(home: House) -> None:
         answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["parts"]["recogniser"] == "the recogniser is away"
+
+
+async def test_a_talk_is_put_away_for_oneself_alone(home: House) -> None:
+    async with home.guest("つむぎ") as tsumugi, home.guest("Aoi") as aoi:
+        talk = await tsumugi.new_talk()
+        member = {"name": "Aoi", "role": "listener"}
+        await tsumugi.http.post(f"/talks/{talk}/members", json=member)
+        assert (await aoi.http.put(f"/talks/{talk}/archive")).status_code == 204
+        (seen,) = (await aoi.http.get("/talks")).json()["talks"]
+        assert seen["archived"]
+        assert not (await tsumugi.http.get(f"/talks/{talk}")).json()["archived"]
+        assert (await aoi.http.delete(f"/talks/{talk}/archive")).status_code == 204
+        assert not (await aoi.http.get(f"/talks/{talk}")).json()["archived"]

@@ -32,6 +32,10 @@ async def test_a_sample_is_made_once_and_for_who_is_signed_in(home: House, mari:
         with wave.open(io.BytesIO(sample.content)) as sound:
             assert sound.getnframes() > sound.getframerate()
     assert len(home.tones.spoken) == 1
+    usual = len(sample.content)
+    fast = await mari.http.get(path, params={"speed": 2, "pitch": 3})
+    assert len(fast.content) < 0.6 * usual
+    assert (await mari.http.get(path, params={"speed": 3})).status_code == 422
     async with home.client() as nobody:
         assert (await nobody.get(path)).status_code == 401
     assert (await mari.http.get("/voices/tone:xx/sample")).status_code == 404

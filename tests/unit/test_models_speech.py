@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kaiwa.errors import ModelMissing, ModelUnavailable
+from kaiwa.models.hub import HuggingFaceSource
 from kaiwa.models.progress import SilentProgress
+from kaiwa.models.source import Advance, ModelFile, SourceFailed
 from kaiwa.models.speech import FILES, pull_speech, speech_folder
 from kaiwa.models.store import ModelStore
 
@@ -42,3 +46,36 @@ def test_a_repository_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelUnavailable, match="owner/name"):
         pull_speech("owner/name", ModelStore(tmp_path), SilentProgress())
+
+
+def test_a_repository_comes_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*FILES, "vocabulary.json", "README.md"]
+    siblings = [SimpleNamespace(rfilename=name, size=4) for name in names]
+    found = SimpleNamespace(siblings=siblings, sha="abc")
+    broken = True
+
+    def fetch(
+        self: HuggingFaceSource, files: Sequence[ModelFile], parts: Path, advance: Advance
+    ) -> None:
+        assert (self.repo, self.revision) == ("owner/name", "abc")
+        for file in files:
+            (parts / file.name).write_bytes(b"1234")
+            advance(file.size)
+            if broken:
+                raise SourceFailed("no connection")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: found)
+    monkeypatch.setattr(HuggingFaceSource, "fetch", fetch)
+    store = ModelStore(tmp_path)
+    with pytest.raises(ModelUnavailable, match="no connection"):
+        pull_speech("owner/name", store, SilentProgress())
+    assert not (tmp_path / "owner--name").exists()
+    broken = False
+    folder = pull_speech("owner/name", store, SilentProgress())
+    assert {file.name for file in folder.iterdir()} == {*FILES, "vocabulary.json"}
+
+    found.siblings = siblings[:1]
+    with pytest.raises(ModelUnavailable, match=r"no config\.json, tokenizer\.json"):
+        pull_speech("owner/other", store, SilentProgress())

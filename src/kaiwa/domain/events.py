@@ -230,6 +230,12 @@ class TurnSignal(_Event):
     score: float | None = None
 
 
+class RollCall(_Event):
+    """Somebody has come: whoever is here says so again. Not for readers."""
+
+    type: Literal["roll.call"] = "roll.call"
+
+
 class Presence(_Event):
     type: Literal["presence"] = "presence"
     participant: str
@@ -263,7 +269,7 @@ Ephemeral = Annotated[
     Field(discriminator="type"),
 ]
 
-Internal = Annotated[ReplyPlayed | TurnSignal, Field(discriminator="type")]
+Internal = Annotated[ReplyPlayed | TurnSignal | RollCall, Field(discriminator="type")]
 """Ephemeral events between the processes of a site; no reader gets them."""
 
 _durable: TypeAdapter[Durable] = TypeAdapter(Durable)

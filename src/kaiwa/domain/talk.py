@@ -90,6 +90,7 @@ class Talk(TalkSettings):
     created_at: datetime
     seq: int = Field(description="the newest event's seq")
     role: Role = Field(description="what the reader may do here")
+    archived: bool = Field(False, description="whether the reader has put it away")
 
 
 class Member(BaseModel):

@@ -7,11 +7,15 @@ that holds Whisper for CTranslate2; such a repository is taken as it is today, w
 from __future__ import annotations
 
 import re
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
 from kaiwa.errors import ModelMissing, ModelUnavailable
 from kaiwa.models.catalogue import model
+from kaiwa.models.hub import FIRST_CONTACT_S, HuggingFaceSource
 from kaiwa.models.progress import Progress
+from kaiwa.models.source import ModelFile, SourceFailed
 from kaiwa.models.store import ModelStore
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -44,12 +48,37 @@ def pull_speech(name: str, store: ModelStore, progress: Progress) -> Path:
         raise ModelMissing(f"the speech model in {folder} has no {missing}")
     if "/" not in name:
         return store.pull(model(name), progress)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    progress.note(f"fetching {name} from the Hugging Face Hub")
-    try:
-        snapshot_download(name, local_dir=folder, allow_patterns=[*FILES, *_MORE])
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise ModelUnavailable(f"the Hugging Face Hub did not give {name}: {error}") from error
+    _pull_repository(name, folder, store.root / ".partial" / folder.name, progress)
     return folder
+
+
+def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -> None:
+    """What a repository has today goes to `parts`, and when all of it is there to `folder`."""
+    from huggingface_hub import HfApi
+
+    try:
+        found = HfApi().model_info(name, files_metadata=True, timeout=FIRST_CONTACT_S)
+    except Exception as error:  # its own, or its HTTP client's, which changes with its version
+        raise ModelUnavailable(f"the Hugging Face Hub did not name {name}: {error}") from error
+    try:
+        files = [
+            ModelFile(file.rfilename, "", file.size or 0)
+            for file in found.siblings or ()
+            if any(fnmatch(file.rfilename, pattern) for pattern in (*FILES, *_MORE))
+        ]
+        if missing := set(FILES) - {file.name for file in files}:
+            raise ModelUnavailable(
+                f"{name} is no Whisper for CTranslate2: it has no {', '.join(sorted(missing))}"
+            )
+        source = HuggingFaceSource(name, found.sha or "main")
+        parts.mkdir(parents=True, exist_ok=True)
+        progress.note(f"{name}: from {source.label}")
+        progress.start(name, source.bytes_to_fetch(files), source.bytes_here(files, parts))
+        try:
+            source.fetch(files, parts, progress.advance)
+        finally:
+            progress.finish()
+        shutil.rmtree(folder, ignore_errors=True)
+        parts.replace(folder)
+    except (SourceFailed, OSError) as error:
+        raise ModelUnavailable(f"the Hugging Face Hub did not give {name}: {error}") from error

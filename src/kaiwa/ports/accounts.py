@@ -62,6 +62,9 @@ class Accounts(Protocol):
 
     async def end_session(self, session: SessionId) -> None: ...
 
+    async def end_sessions(self, user: UserId, keep: SessionId) -> None:
+        """All of theirs but `keep`."""
+
     async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
         """Those that have not ended."""
 
@@ -103,6 +106,9 @@ class Talks(Protocol):
         """For whoever runs this machine, a member or not."""
 
     async def update(self, talk: TalkId, user: UserId, changes: Mapping[str, Any]) -> Talk: ...
+
+    async def archive(self, talk: TalkId, user: UserId, archived: bool) -> None:
+        """Put the talk away, for this user alone, or take it out again. Raises NotFound."""
 
     async def delete(self, talk: TalkId, user: UserId) -> None:
         """What was said and its sound are erased; the seq numbers stay."""

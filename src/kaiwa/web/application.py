@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
 from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
-from kaiwa.web import auth, events, invites, replies, sound, talks, voices
+from kaiwa.web import auth, events, invites, models, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.page import page_router
 from kaiwa.web.services import Services
@@ -57,7 +57,7 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
     )
     application.state.services = services
-    for module in (auth, talks, invites, sound, events, replies, voices):
+    for module in (auth, talks, invites, sound, events, replies, voices, models):
         application.include_router(module.router)
     _add_system_routes(application, services)
     application.include_router(page_router())

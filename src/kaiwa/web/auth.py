@@ -114,6 +114,13 @@ async def change_password(
     services.sessions.look()
 
 
+@router.delete("/sessions", status_code=204)
+async def end_other_sessions(services: Asking, found: AskerSession) -> None:
+    """Sign out everywhere but here."""
+    await services.accounts.end_sessions(found.user.id, keep=found.session)
+    services.sessions.look()
+
+
 @router.post("/logout", status_code=204)
 async def logout(services: Asking, request: Request) -> None:
     """End this session, here and wherever its token was copied to."""

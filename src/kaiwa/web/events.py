@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from kaiwa.domain.events import (
     Presence,
     Recorded,
     ReplyPlayed,
+    RollCall,
     TalkDeleted,
     TurnSignal,
     encode,
@@ -94,6 +95,7 @@ class EventStream(Response):
         self._cursors = cursors
         self._reading = len(cursors)
         self._with_ids = with_ids
+        self._here: set[TalkId] = set()
         self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)  # None: the end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,16 +143,21 @@ class EventStream(Response):
                 raise NotFound("there is no such talk, or it is not yours")
             with one_error():
                 async with self._services.fan_out.subscribe(talk, after) as items:
-                    await self._tell(talk, "here")
+                    self._here.add(talk)
+                    await self._tell(talk, RollCall())
                     try:
                         async for item in items:
-                            if isinstance(item, ReplyPlayed | TurnSignal):
+                            if isinstance(item, RollCall) or self._is_farewell_of_mine(item):
+                                await self._tell(talk, self._presence("here"))
+                            if isinstance(item, ReplyPlayed | TurnSignal | RollCall):
                                 continue  # between the processes of the site
                             await self._messages.put(self._message(talk, item))
                             if await self._ends(talk, item):
                                 break
                     finally:
-                        await self._tell(talk, "gone")
+                        self._here.discard(talk)
+                        if not self._is_here_elsewhere(talk):
+                            await self._tell(talk, self._presence("gone"))
         except TooSlow:
             self._reading = 0  # cut off; the browser comes back with its cursors
         except KaiwaError as error:
@@ -182,12 +189,30 @@ class EventStream(Response):
                 return True
         return False
 
-    async def _tell(self, talk: TalkId, state: str) -> None:
-        presence = Presence.model_validate(
-            {"participant": self._user.id, "name": self._user.name, "state": state}
+    def _presence(self, state: Literal["here", "gone"]) -> Presence:
+        return Presence(participant=self._user.id, name=self._user.name, state=state)
+
+    def _is_farewell_of_mine(self, item: Item) -> bool:
+        """Said for another device of this user: they are here still."""
+        return (
+            isinstance(item, Presence)
+            and item.state == "gone"
+            and item.participant == self._user.id
         )
+
+    def _is_here_elsewhere(self, talk: TalkId) -> bool:
+        """Whether another stream of this user, in this process, reads the talk."""
+        return any(
+            isinstance(other, EventStream)
+            and other is not self
+            and other._user.id == self._user.id
+            and talk in other._here
+            for other in self._services.listeners
+        )
+
+    async def _tell(self, talk: TalkId, event: Presence | RollCall) -> None:
         try:
-            await self._services.event_log.tell(talk, presence)
+            await self._services.event_log.tell(talk, event)
         except KaiwaError:
             return  # presence is a courtesy
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,12 @@ STATIC: Final = Path(__file__).with_name("static")
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
 _TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _SQUEEZABLE: Final = frozenset({".js", ".json", ".css", ".svg", ".html", ".webmanifest"})
+_FIRST: Final = "js/main.js"
+_IMPORTS: Final = re.compile(r"^(?:import|export) (?:[^'\";]*? from )?'(\.[^']+)'", re.MULTILINE)
+_COMMENTS: Final = re.compile(
+    rb"^[ ]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ ]*$", re.MULTILINE | re.DOTALL
+)
+"""Comments that fill whole lines; their lines stay, so that errors name the right ones."""
 _WORKLETS: Final = ("js/audio/pcm-worklet.js",)
 """Modules that load outside the document; preloaded as files, so that they are there when the
 server is not."""
@@ -48,7 +56,7 @@ class _File:
 def page_router(folder: Path = STATIC) -> APIRouter:
     """`/` and `/static/VERSION/…`."""
     contents = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): _content(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.endswith(".d.ts")
     }
@@ -75,11 +83,34 @@ def page_router(folder: Path = STATIC) -> APIRouter:
     return router
 
 
+def _content(path: Path) -> bytes:
+    plain = path.read_bytes()
+    return _without_comments(plain) if path.suffix == ".js" else plain
+
+
+def _at_once(contents: dict[str, bytes]) -> list[str]:
+    """The modules that the first one needs, by their import statements; what is imported later,
+    by a call, comes when it is called."""
+    found, waiting = set(), [_FIRST]
+    while waiting:
+        name = waiting.pop()
+        if name in found or not name.endswith(".js"):
+            continue
+        found.add(name)
+        imports = _IMPORTS.findall(contents[name].decode())
+        waiting += [posixpath.normpath(f"{posixpath.dirname(name)}/{path}") for path in imports]
+    return sorted(found)
+
+
+def _without_comments(module: bytes) -> bytes:
+    """The same lines without those that only tell something to people and to `tsc`."""
+    return _COMMENTS.sub(lambda found: b"\n" * found[0].count(b"\n"), module)
+
+
 def _index(contents: dict[str, bytes], version: str) -> bytes:
-    """The document with its files' URLs, and every module announced at once: without that, each
-    would be found only when the one that imports it has come."""
-    modules = sorted(name for name in contents if name.endswith(".js") and name not in _WORKLETS)
-    links = [f'<link rel="modulepreload" href="/static/{name}">' for name in modules]
+    """The document with its files' URLs, and the modules it begins with announced at once: without
+    that, each would be found only when the one that imports it has come."""
+    links = [f'<link rel="modulepreload" href="/static/{name}">' for name in _at_once(contents)]
     links += [f'<link rel="preload" as="fetch" crossorigin href="/static/{w}">' for w in _WORKLETS]
     text = contents["index.html"].decode().replace("  </head>", "\n".join([*links, "  </head>"]))
     return text.replace('"/static/', f'"/static/{version}/').encode()

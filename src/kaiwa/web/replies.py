@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from kaiwa.domain.events import ReplyPlayed
 from kaiwa.domain.ids import ClipId, ReplyId
-from kaiwa.errors import KaiwaError
 from kaiwa.web.asking import (
     Asker,
     Asking,
@@ -85,14 +84,3 @@ async def clip(talk: Readable, clip: str, services: Asking, media_type: SoundFor
         media_type=found.media_type,
         headers={"cache-control": "private, max-age=86400, immutable", "vary": "accept"},
     )
-
-
-@router.get("/models")
-async def models(services: Asking, user: Asker) -> dict[str, Any]:
-    chat: dict[str, Any] = {"kind": services.model.kind, "models": [], "error": None}
-    try:
-        found = await services.model.models()
-        chat["models"] = [{"name": model.name, "size": model.size} for model in found]
-    except KaiwaError as error:
-        chat["error"] = {"code": error.code, "message": error.message}
-    return {"chat": chat, "weights": services.weights()}

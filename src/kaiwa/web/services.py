@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaiwa.models.pulls import Pulls
 from kaiwa.pipeline.captures import Captures
 from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
@@ -14,6 +15,7 @@ from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.accounts import Accounts, Invites, Talks
+from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.measures import Measures
@@ -44,11 +46,14 @@ class Services:
     responder: Responder
     floors: Floors
     voices: VoiceBook
+    recogniser: Recogniser
     model: ChatModel
     measures: Measures
     weights: Callable[[], list[dict[str, Any]]]
+    pulls: Pulls
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
     listeners: set[object] = field(default_factory=set)
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    trying: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -112,6 +112,17 @@ async def delete_talk(talk: Ownable, services: Asking, user: Asker) -> None:
     await services.talks.delete(talk.id, user.id)
 
 
+@router.put("/talks/{talk_id}/archive", status_code=204)
+async def put_away(talk: Readable, services: Asking, user: Asker) -> None:
+    """For oneself alone."""
+    await services.talks.archive(talk.id, user.id, True)
+
+
+@router.delete("/talks/{talk_id}/archive", status_code=204)
+async def take_out(talk: Readable, services: Asking, user: Asker) -> None:
+    await services.talks.archive(talk.id, user.id, False)
+
+
 @router.get("/talks/{talk_id}/members")
 async def list_members(talk: Readable, services: Asking) -> Members:
     return Members(members=await services.talks.members(talk.id))

@@ -5,7 +5,8 @@ import { equal, test, truthy } from './harness.js';
 
 const TALK = {
   id: 't', title: '朝', language: 'ja', vocabulary: '', agent_name: 'AI', instructions: '', llm_model: '',
-  voice: 'auto', mode: 'button', recording: false, created_at: '2026-11-22T00:00:00Z', seq: 0, role: 'owner',
+  voice: 'auto', voice_speed: 1, voice_pitch: 0, mode: 'button', recording: false, archived: false,
+  created_at: '2026-11-22T00:00:00Z', seq: 0, role: 'owner',
 };
 const at = '2026-11-22T00:00:00Z';
 const start = () => openTalk(TALK, { id: 'me', name: '花子' });
@@ -294,4 +295,17 @@ test('state: the newest of a long talk is there first, and loses nothing when th
   equal([whole.past, whole.cursor, whole.ready], [2, 6, true]);
   equal(whole.participants.me.colour, past.participants.me.colour);
   truthy(whole.entries[3] === live.entries[1], 'what was there stays the same');
+});
+
+test('state: settings that are told as text are numbers again', () => {
+  const told = { type: 'talk.updated', at, seq: 1, by: 'me', settings: { voice_speed: '1.5', voice: 'none' } };
+  const { settings } = play(start(), told);
+  equal([settings.voice_speed, settings.voice_pitch, settings.voice], [1.5, 0, 'none']);
+});
+
+test('state: after a break nobody is here until they say so', () => {
+  const here = { type: 'presence', at, participant: 'ken', name: 'Ken', state: 'here' };
+  const broken = play(start(), here, { type: 'stream.opened' });
+  equal(broken.participants.ken.here, false);
+  equal(reduce(broken, here).participants.ken.here, true);
 });

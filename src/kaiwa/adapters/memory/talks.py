@@ -26,6 +26,7 @@ class MemoryTalks:
         self._members: dict[TalkId, dict[UserId, Member]] = {}
         self._users: dict[str, User] = {}
         self._keys: dict[tuple[UserId, str], TalkId] = {}
+        self._archived: set[tuple[TalkId, UserId]] = set()
 
     def add_user(self, user: User) -> None:
         """What `Accounts.register` does in PostgreSQL."""
@@ -64,7 +65,9 @@ class MemoryTalks:
         member = self._members.get(talk, {}).get(user)
         if member is None:
             raise NotFound("there is no such talk, or it is not yours")
-        return self._talks[talk].model_copy(update={"seq": head, "role": member.role})
+        away = (talk, user) in self._archived
+        seen = {"seq": head, "role": member.role, "archived": away}
+        return self._talks[talk].model_copy(update=seen)
 
     async def settings(self, talk: TalkId) -> TalkSettings:
         if talk not in self._talks:
@@ -80,6 +83,10 @@ class MemoryTalks:
             self._log.recording[talk] = self._talks[talk].recording
             await self._log.append(talk, TalkUpdated(by=user, settings=told))
         return await self.get(talk, user)
+
+    async def archive(self, talk: TalkId, user: UserId, archived: bool) -> None:
+        await self.get(talk, user)
+        (self._archived.add if archived else self._archived.discard)((talk, user))
 
     async def delete(self, talk: TalkId, user: UserId) -> None:
         await self._log.append(talk, TalkDeleted(by=user))

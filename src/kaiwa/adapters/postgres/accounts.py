@@ -107,6 +107,10 @@ class PostgresAccounts:
         async with self._database.connection() as connection:
             await queries.end_session(connection, id=session)
 
+    async def end_sessions(self, user: UserId, keep: SessionId) -> None:
+        async with self._database.connection() as connection:
+            await queries.end_sessions(connection, user=user, keep=keep)
+
     async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
         async with self._database.connection() as connection:
             rows = queries.live_sessions(connection, ids=list(sessions))

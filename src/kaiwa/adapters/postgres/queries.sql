@@ -213,12 +213,14 @@ RETURNING id;
 SELECT id FROM talks WHERE created_by = :user AND idempotency_key = :key;
 
 -- name: talks_of(user)
-SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
+SELECT talks.*, members.role, members.archived
+FROM talks JOIN members ON members.talk_id = talks.id
 WHERE members.user_id = :user AND talks.deleted_at IS NULL
 ORDER BY talks.updated_at DESC;
 
 -- name: talk_for(talk, user)^
-SELECT talks.*, members.role FROM talks JOIN members ON members.talk_id = talks.id
+SELECT talks.*, members.role, members.archived
+FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
 -- name: settings_of(talk)^
@@ -256,6 +258,9 @@ WHERE members.talk_id = :talk ORDER BY members.joined_at, users.name;
 -- name: put_member(talk, user, role)!
 INSERT INTO members (talk_id, user_id, role) VALUES (:talk, :user, :role)
 ON CONFLICT (talk_id, user_id) DO UPDATE SET role = excluded.role;
+
+-- name: archive_talk(archived, talk, user)$
+UPDATE members SET archived = :archived WHERE talk_id = :talk AND user_id = :user RETURNING user_id;
 
 -- name: delete_member(talk, user)$
 DELETE FROM members WHERE talk_id = :talk AND user_id = :user RETURNING user_id;

@@ -104,6 +104,10 @@ class PostgresTalks:
                 await append_in(connection, talk, TalkUpdated(by=user, settings=changed))
             return await _talk_for(connection, talk, user)
 
+    async def archive(self, talk: TalkId, user: UserId, archived: bool) -> None:
+        async with self._database.connection() as connection:
+            _found(await queries.archive_talk(connection, talk=talk, user=user, archived=archived))
+
     async def delete(self, talk: TalkId, user: UserId) -> None:
         async with self._database.transaction() as connection:
             await append_in(connection, talk, TalkDeleted(by=user))
@@ -198,5 +202,5 @@ def _hit(row: Any) -> Found:
 
 
 def _talk(row: Any) -> Talk:
-    names = (*_SETTINGS, "id", "created_at", "seq", "role")
+    names = (*_SETTINGS, "id", "created_at", "seq", "role", "archived")
     return Talk.model_validate({name: row[name] for name in names})

@@ -1,11 +1,12 @@
 /** JSON over HTTP, as docs/protocol.md has it. Signed in by the cookie. */
 
-/** @import {DurableEvent, Member, Role, SearchHit, Talk, TalkSettings, User, UtteranceEdited,
+/** @import {DurableEvent, Member, ModelUse, Models, Pull, Role, SearchHit, Talk, TalkSettings, User, UtteranceEdited,
  *   UtteranceFinal, Voice} from './types.js' */
 import { mintId } from './core/ids.js';
-import { clipTypes } from './core/protocol.js';
+import { L16, clipTypes } from './core/protocol.js';
 
 const TIMEOUT_MS = 20_000; // no plain request takes this long on a healthy server
+const TRY_MS = 90_000; // longer than the server itself waits for a model
 
 /** An answer that says no, or no answer at all (`status` 0). */
 export class ApiError extends Error {
@@ -62,6 +63,16 @@ export class Api {
     return this.#call('POST', '/auth/logout');
   }
 
+  /** @param {string} old empty where none was ever set @param {string} fresh */
+  changePassword(old, fresh) {
+    return this.#call('POST', '/auth/password', { old, new: fresh });
+  }
+
+  /** Signs out wherever else one is signed in. */
+  endOtherSessions() {
+    return this.#call('DELETE', '/auth/sessions');
+  }
+
   /** @returns {Promise<User>} */
   me() {
     return this.#call('GET', '/auth/me');
@@ -80,6 +91,11 @@ export class Api {
   /** @param {string} id @returns {Promise<Talk>} */
   talk(id) {
     return this.#call('GET', talkPath(id));
+  }
+
+  /** Puts a talk away, for oneself; or takes it out again. @param {string} id @param {boolean} on */
+  archive(id, on) {
+    return this.#call(on ? 'PUT' : 'DELETE', talkPath(id, 'archive'));
   }
 
   /** @param {string} id @param {Partial<TalkSettings>} settings @returns {Promise<Talk>} */
@@ -180,9 +196,33 @@ export class Api {
     return this.#call('GET', '/voices');
   }
 
-  /** @returns {Promise<{chat: {models: {name: string}[]}}>} */
+  /** @returns {Promise<Models>} */
   models() {
     return this.#call('GET', '/models');
+  }
+
+  /** How far the newest pull is. @returns {Promise<{pull: Pull | null}>} */
+  pull() {
+    return this.#call('GET', '/models/pull');
+  }
+
+  /** @param {ModelUse} use @param {string} name @returns {Promise<{pull: Pull}>} */
+  beginPull(use, name) {
+    return this.#call('POST', '/models/pull', { use, name });
+  }
+
+  stopPull() {
+    return this.#call('DELETE', '/models/pull');
+  }
+
+  /** @param {Blob} sound L16 @param {string} language @returns {Promise<{text: string, ms: number}>} */
+  trySpeech(sound, language) {
+    return this.#try(`/models/try/speech?language=${language}`, L16, sound);
+  }
+
+  /** @param {string} text @returns {Promise<{text: string, ms: number}>} */
+  tryChat(text) {
+    return this.#try('/models/try/chat', 'application/json', JSON.stringify({ text }));
   }
 
   /**
@@ -241,6 +281,14 @@ export class Api {
       throw error;
     }
     return response.status === 204 ? null : response.json();
+  }
+
+  /** What a model may take long for. @param {string} path @param {string} type @param {BodyInit} body */
+  async #try(path, type, body) {
+    const signal = AbortSignal.timeout(TRY_MS);
+    const response = await this.#fetch('POST', path, { headers: { 'Content-Type': type }, body, signal });
+    if (!response.ok) throw await ApiError.of(response);
+    return response.json();
   }
 
   /** @param {string} method @param {string} path @param {RequestInit} init */

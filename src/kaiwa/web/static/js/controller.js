@@ -5,18 +5,14 @@ import { START, reduceApp } from './core/app.js';
 import { goingReply } from './core/state.js';
 import { parseRoute, routeHash } from './core/route.js';
 import { Api, ApiError } from './api.js';
-import { watchForBargeIn } from './audio/barge-in.js';
-import { Capture, sendLeftOverSound } from './audio/capture.js';
-import { MicrophoneError } from './audio/microphone.js';
 import { unlockSound } from './audio/playback.js';
-import { pressed, released } from './core/control.js';
 import { EventStream } from './event-stream.js';
 import { locale, t } from './i18n.js';
-import { preferences } from './prefs.js';
 import { Store } from './store.js';
 import { Tabs } from './tabs.js';
 import { noticeOf } from './trouble.js';
 import { Leaving } from './leaving.js';
+import { MicControl } from './mic-control.js';
 import { TalkSession } from './talk-session.js';
 
 const RETRY_MS = 3000;
@@ -28,20 +24,15 @@ export class Controller {
   store = new Store(reduceApp, START);
   /** @type {TalkSession | null} */
   session = null;
-  /** @type {Capture | null} */
-  capture = null;
+  mic = new MicControl(this);
   /** Called when another talk is open than before. */
   onSession = () => {};
   /** Called with the seq that the URL points to, if it does. @type {(seq: number | null) => void} */
   onPlace = () => {};
 
-  /** @type {Promise<unknown>} */
-  #captured = Promise.resolve();
   #opening = 0;
   /** @type {{tabs: Tabs, stream: EventStream} | null} while somebody is signed in */
   #shared = null;
-  /** @type {{did: 'start' | 'unmute' | 'wait', at: number} | null} the control is held down */
-  #press = null;
   #leaving = new Leaving(this.api, (error) => {
     this.trouble('delete.failed', error);
     void this.loadTalks();
@@ -112,7 +103,7 @@ export class Controller {
     tabs.listen(({ type }) => type === 'signed-out' && this.#signedOut());
     this.#shared = { tabs, stream: new EventStream(tabs, this.api) };
     this.store.dispatch({ type: 'signed-in', user });
-    this.#captured = sendLeftOverSound(this.api, user.id, (code) => this.trouble(code));
+    this.mic.sendLeftOver(user);
     this.#followRoute();
     void this.api.voices().then(
       ({ voices }) => this.store.dispatch({ type: 'voices', voices }),
@@ -180,6 +171,17 @@ export class Controller {
     }
   }
 
+  /** @param {Talk} talk @param {boolean} archived */
+  async archive(talk, archived) {
+    this.store.dispatch({ type: 'talk', talk: { ...talk, archived } });
+    try {
+      await this.api.archive(talk.id, archived);
+    } catch (error) {
+      this.store.dispatch({ type: 'talk', talk });
+      this.trouble('archive.failed', error);
+    }
+  }
+
   /** Takes a talk out of sight, and deletes it when nobody has taken that back. @param {Talk} talk */
   deleteTalk(talk) {
     const undo = this.#leaving.begin(talk.id);
@@ -197,39 +199,10 @@ export class Controller {
     });
   }
 
-  /** The one big control, or the space bar, goes down. */
-  press() {
-    if (this.#press) return;
-    unlockSound();
-    this.session?.recording.stop();
-    const did = pressed(this.state.mic, this.state.muted);
-    this.#press = { did, at: performance.now() };
-    if (did === 'start') void this.beginCapture();
-    if (did === 'unmute') this.mute(false);
-  }
-
-  /** And comes up again. */
-  release() {
-    if (!this.#press) return;
-    const { did, at } = this.#press;
-    this.#press = null;
-    void this.capture?.microphone?.context.resume(); // on a touch screen, this is the gesture
-    const then = released(did, performance.now() - at);
-    if (then === 'finish') void this.endCapture();
-    if (then === 'mute') this.mute(true);
-  }
-
-  /** @param {boolean} on */
-  mute(on) {
-    if (!on) this.session?.recording.stop();
-    this.capture?.microphone?.mute(on);
-    this.store.dispatch({ type: 'muted', on });
-  }
-
   /** The microphone goes on, in the open talk or in a new one. */
   async beginCapture() {
     const session = this.session ?? (await this.createTalk());
-    if (session) await this.#beginCapture(session);
+    if (session) await this.mic.begin(session);
   }
 
   /** Whether the reader may speak where they are. */
@@ -276,48 +249,6 @@ export class Controller {
     await this.session?.ask();
   }
 
-  /** Ends the microphone; resolves when its last words are stored. */
-  async endCapture() {
-    await this.capture?.finish();
-  }
-
-  /** @param {TalkSession} session */
-  async #beginCapture(session) {
-    const wishes = new URLSearchParams(location.search);
-    const source = wishes.get('capture');
-    const transport = wishes.get('transport');
-    const capture = new Capture({
-      talkId: session.id,
-      userId: session.state.me,
-      api: this.api,
-      device: preferences().microphone,
-      source: source === 'webm' ? 'recorder' : source === 'pcm' ? 'pcm' : null,
-      transport: transport === 'fetch' || transport === 'websocket' ? transport : null,
-      after: this.#captured,
-      onState: (state) => {
-        if (this.capture !== capture) return;
-        this.store.dispatch({ type: 'mic', state });
-        if (state === 'asleep') this.capture = null;
-      },
-      onTrouble: (code, error) => this.trouble(code, error),
-    });
-    this.capture = capture;
-    try {
-      await capture.start();
-      this.#captured = capture.done;
-      if (capture.microphone) {
-        const { analyser } = capture.microphone;
-        const stop = watchForBargeIn(analyser, () => this.session?.player ?? null);
-        void capture.done.catch(() => {}).finally(stop);
-      }
-    } catch (error) {
-      capture.cancel();
-      if (this.capture === capture) this.capture = null;
-      this.store.dispatch({ type: 'mic', state: 'asleep' });
-      this.trouble(`mic.${error instanceof MicrophoneError ? error.code : 'failed'}`);
-    }
-  }
-
   #hashChanged() {
     if (/(code|invite)=/.test(location.hash)) location.reload(); // a link into an open page
     else this.#followRoute();
@@ -351,9 +282,7 @@ export class Controller {
         voices: () => this.state.voices,
         onStream: (state) => this.store.dispatch({ type: 'stream', state }),
         onSound: (state) => this.store.dispatch({ type: 'sound', state }),
-        onDurable: (capture, offset) => {
-          if (this.capture?.id === capture) this.capture.durable(offset);
-        },
+        onDurable: (capture, offset) => this.mic.durable(capture, offset),
         onSettings: (settings) => {
           const known = this.state.talks?.find((t) => t.id === id);
           if (known) this.store.dispatch({ type: 'talk', talk: { ...known, ...settings } });
@@ -363,8 +292,8 @@ export class Controller {
           this.#gone(id);
         },
         onTrouble: (code, error) => this.trouble(code, error),
-        endCapture: () => this.endCapture(),
-        microphone: () => this.capture?.microphone ?? null,
+        endCapture: () => this.mic.end(),
+        microphone: () => this.mic.microphone,
       });
       this.onSession();
       void this.session.follow();
@@ -377,7 +306,7 @@ export class Controller {
 
   #closeTalk() {
     this.#opening++;
-    void this.endCapture();
+    void this.mic.end();
     this.session?.close();
     this.session = null;
     this.store.dispatch({ type: 'open', id: null });

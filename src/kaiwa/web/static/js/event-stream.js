@@ -241,6 +241,8 @@ class Leading {
   /** @type {Set<string>} */
   #talks = new Set();
   #ready = new Set();
+  /** @type {Map<string, TalkEvent>} who is where, for tabs that come later */
+  #presence = new Map();
   #heardAt = Date.now();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
@@ -270,8 +272,11 @@ class Leading {
   want(talk) {
     this.own.add(talk);
     const seq = this.seqs.get(talk) ?? 0;
-    if (this.#ready.has(talk)) this.tabs.tell({ type: 'event', event: { type: 'ready', talk, seq } });
-    else if (!this.#talks.has(talk)) this.changed();
+    if (this.#ready.has(talk)) {
+      this.tabs.tell({ type: 'event', event: { type: 'ready', talk, seq } });
+      const known = [...this.#presence.values()].filter((event) => event.talk === talk);
+      for (const event of known) this.tabs.tell({ type: 'event', event });
+    } else if (!this.#talks.has(talk)) this.changed();
   }
 
   /** Tabs have come or gone. */
@@ -312,6 +317,7 @@ class Leading {
       let error = await this.#read(reading.signal).catch((reason) => reason);
       this.#reading = null;
       this.#ready.clear();
+      this.#presence.clear();
       if (signal.aborted) return;
       if (reading.signal.aborted) continue; // other talks are wanted
       this.tabs.tell({ type: 'broken' });
@@ -357,6 +363,7 @@ class Leading {
               const event = decodeEvent(message);
               if (!event) return;
               if (event.type === 'ready') this.#ready.add(event.talk);
+              if (event.type === 'presence') this.#presence.set(`${event.talk} ${event.participant}`, event);
               this.tabs.tell({ type: 'event', event });
             },
           }),

@@ -73,6 +73,13 @@ export function shortWhen(iso) {
     : new Intl.DateTimeFormat(current, { month: 'short', day: 'numeric' }).format(date);
 }
 
+/** Decimal, as disks are sold. @param {number} count */
+export function bytes(count) {
+  const [unit, size] = count < 1e9 ? ['megabyte', 1e6] : ['gigabyte', 1e9];
+  const number = new Intl.NumberFormat(current, { style: 'unit', unit, maximumFractionDigits: count < 1e7 ? 1 : count < 1e9 ? 0 : 2 });
+  return number.format(count / size);
+}
+
 /** @param {string} code ISO 639-1 */
 export function languageName(code) {
   try {

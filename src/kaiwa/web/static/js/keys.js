@@ -14,14 +14,14 @@ export function listenToKeys(controller) {
     if (event.key !== ' ' || event.ctrlKey || event.metaKey || event.altKey) return;
     if (!isFree(event.target) || !controller.maySpeak) return;
     event.preventDefault();
-    if (!event.repeat) controller.press();
+    if (!event.repeat) controller.mic.press();
   });
   addEventListener('keyup', (event) => {
     if (event.key !== ' ' || !isFree(event.target) || !controller.maySpeak) return;
     event.preventDefault(); // on the control, a space would also click
-    controller.release();
+    controller.mic.release();
   });
-  addEventListener('blur', () => controller.release());
+  addEventListener('blur', () => controller.mic.release());
 }
 
 /** Whether a space means nothing else here. @param {EventTarget | null} target */

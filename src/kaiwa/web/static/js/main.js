@@ -35,7 +35,7 @@ controller.onSession = () => {
   draw();
 };
 
-controller.onPlace = (seq) => {
+controller.onPlace = (/** @type {number | null} */ seq) => {
   if (seq !== null) view.showPlace(seq);
 };
 listenToKeys(controller);

@@ -11,7 +11,6 @@ const USUAL = {
   microphone: '',
   volume: 1,
   speed: 1,
-  archived: [],
 };
 
 /** @type {Preferences} */

@@ -31,7 +31,7 @@ const ANSWER_MS = 10_000; // how long the last words of an ended capture are wai
  * @property {(state: SoundState) => void} onSound
  * @property {(capture: string, offset: number) => void} onDurable
  * @property {() => void} onActive something new was said
- * @property {(settings: Partial<TalkSettings>) => void} onSettings
+ * @property {(settings: TalkSettings) => void} onSettings
  * @property {(by: string) => void} onDeleted
  * @property {(code: string, error?: unknown) => void} onTrouble
  * @property {() => Microphone | null} microphone that is open
@@ -191,7 +191,7 @@ export class TalkSession {
   replay(reply) {
     this.player.stop();
     for (const clause of reply.clauses) {
-      this.player.add(reply.id, clause, this.state.settings.language, true);
+      this.player.add(reply.id, clause, this.state.settings, true);
     }
   }
 
@@ -272,7 +272,7 @@ export class TalkSession {
         const clause = reply?.clauses.at(-1);
         const { settings } = this.state;
         if (this.#sounds && reply && clause && speakerOf(reply, settings, this.options.voices())) {
-          this.player.add(reply.id, clause, settings.language);
+          this.player.add(reply.id, clause, settings);
         }
         break;
       }
@@ -286,7 +286,7 @@ export class TalkSession {
         this.options.onDurable(event.capture, event.offset);
         break;
       case 'talk.updated':
-        this.options.onSettings(event.settings);
+        this.options.onSettings(this.state.settings);
         if (event.settings.voice === 'none') this.player.stop();
         break;
       case 'talk.deleted':

@@ -6,7 +6,37 @@ export type Role = 'owner' | 'speaker' | 'listener';
 export type Mode = 'button' | 'hands-free' | 'name';
 export type User = { id: string; name: string };
 export type Member = { participant: string; name: string; role: Role };
-export type Voice = { id: string; name: string; language: string; engine: string; sample?: string };
+export type Voice = {
+  id: string;
+  name: string;
+  language: string;
+  engine: string;
+  speed: boolean; // it can be made faster and slower
+  pitch: boolean;
+  sample: string;
+};
+export type ModelUse = 'speech' | 'chat' | 'turn';
+export type Weights = {
+  name: string;
+  use: ModelUse;
+  installed: boolean;
+  in_use: boolean;
+  bytes: number;
+};
+export type Pull = {
+  use: ModelUse;
+  name: string;
+  state: 'going' | 'done' | 'failed' | 'stopped';
+  bytes: number;
+  total: number; // 0: not yet known
+  error: WireError | null;
+};
+export type Models = {
+  chat: { kind: string; models: { name: string; size: number }[]; error: WireError | null };
+  weights: Weights[];
+  pull: Pull | null;
+  may_pull: boolean;
+};
 export type SearchHit = {
   talk: string;
   title: string;
@@ -26,10 +56,18 @@ export type TalkSettings = {
   instructions: string;
   llm_model: string;
   voice: string;
+  voice_speed: number; // times the voice's own
+  voice_pitch: number; // semitones above the voice's own
   mode: Mode;
   recording: boolean;
 };
-export type Talk = TalkSettings & { id: string; created_at: string; seq: number; role: Role };
+export type Talk = TalkSettings & {
+  id: string;
+  created_at: string;
+  seq: number;
+  role: Role;
+  archived: boolean;
+};
 
 export type CaptureAnswer = {
   capture: string;
@@ -98,7 +136,7 @@ export type ReplyCut = Stored & {
 export type TalkUpdated = Stored & {
   type: 'talk.updated';
   by: string;
-  settings: Partial<TalkSettings>;
+  settings: Record<string, string>; // what changed, as text
 };
 export type TalkDeleted = Stored & { type: 'talk.deleted'; by: string };
 export type MemberJoined = Stored & {
@@ -311,7 +349,6 @@ export type Preferences = {
   microphone: string; // a device id; empty: the browser's choice
   volume: number; // 0 … 1
   speed: number; // 1: as it was recorded
-  archived: string[]; // talks out of sight in this browser
 };
 
 export type AppState = {

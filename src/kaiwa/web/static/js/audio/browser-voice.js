@@ -35,16 +35,19 @@ export function languageOf(language, text) {
 /**
  * @param {string} text
  * @param {string} language BCP 47
+ * @param {{speed: number, pitch: number}} prosody times, and semitones above, the voice's own
  * @param {{onStart: () => void, onEnd: (ok: boolean) => void}} on
  * @returns {() => void} stops it; `onEnd` is then not called
  */
-export function speakAloud(text, language, on) {
+export function speakAloud(text, language, prosody, on) {
   if (!('speechSynthesis' in window)) {
     queueMicrotask(() => on.onEnd(false));
     return () => {};
   }
   const utterance = new SpeechSynthesisUtterance(text);
   utterance.lang = language;
+  utterance.rate = prosody.speed;
+  utterance.pitch = 2 ** (prosody.pitch / 12);
   const short = language.slice(0, 2);
   const voices = speechSynthesis.getVoices();
   utterance.voice =

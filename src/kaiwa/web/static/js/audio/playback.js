@@ -3,7 +3,7 @@
  * stops at once. A clause is either a clip from the server or text for the browser's own voice.
  */
 
-/** @import {Clause, Position} from '../types.js' */
+/** @import {Clause, TalkSettings, Position} from '../types.js' */
 import { endOf, placeHeard } from '../core/voice.js';
 import { stretched } from '../core/stretch.js';
 import { preferences, watchPreferences } from '../prefs.js';
@@ -25,7 +25,7 @@ const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
  * @property {AudioBufferSourceNode | null} node
  * @property {number} from on the context's clock, in seconds
  * @property {number} to
- * @property {string} language
+ * @property {TalkSettings} settings of the talk, for the browser's voice
  * @property {number} speed
  * @property {boolean} again said before: nobody is told how far it was heard
  *
@@ -94,10 +94,10 @@ export class Player {
   /**
    * @param {string} replyId
    * @param {Clause} clause
-   * @param {string} language of the talk, for the browser's voice
+   * @param {TalkSettings} settings of the talk
    * @param {boolean} [again] it was said before
    */
-  add(replyId, clause, language, again = false) {
+  add(replyId, clause, settings, again = false) {
     if (this.#stopped.has(replyId) && !again) return;
     this.#items.push({
       replyId,
@@ -106,7 +106,7 @@ export class Player {
       node: null,
       from: Infinity,
       to: Infinity,
-      language,
+      settings,
       speed: preferences().speed,
       again,
     });
@@ -225,8 +225,9 @@ export class Player {
 
   /** @param {Item} item */
   #speak(item) {
-    const language = languageOf(item.language, item.clause.text);
-    const stop = speakAloud(item.clause.text, language, {
+    const { language, voice_speed, voice_pitch } = item.settings;
+    const prosody = { speed: voice_speed * item.speed, pitch: voice_pitch };
+    const stop = speakAloud(item.clause.text, languageOf(language, item.clause.text), prosody, {
       onStart: () => {
         if (this.#speech?.item !== item) return;
         this.#speech.began = performance.now();

@@ -106,6 +106,9 @@ export function reduce(state, action) {
       return {
         ...state,
         partials: state.partials.map((p) => ({ ...p, stale: true })),
+        participants: Object.fromEntries(
+          Object.entries(state.participants).map(([id, p]) => [id, { ...p, here: false }]),
+        ),
         speaking: [],
       };
     case 'members.loaded':
@@ -274,7 +277,7 @@ function final(state, event) {
 
 /** @param {TalkState} state @param {TalkUpdated} event @returns {TalkState} */
 function updated(state, event) {
-  const next = { ...state, settings: { ...state.settings, ...event.settings } };
+  const next = { ...state, settings: settingsOf({ ...state.settings, ...event.settings }) };
   const { recording } = event.settings;
   if (recording === undefined) return next;
   return noted(next, event, recording ? 'recording' : 'unrecorded', '');
@@ -354,11 +357,15 @@ function delta(state, event) {
 
 // --- small tools ---------------------------------------------------------------------------------
 
-/** @param {Talk} talk @returns {TalkSettings} */
-function settingsOf(talk) {
-  const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = talk;
-  const { recording } = talk;
-  return { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode, recording };
+/** Of a talk, or as an event has them: numbers as text. @param {TalkSettings} all @returns {TalkSettings} */
+function settingsOf(all) {
+  const { title, language, vocabulary, agent_name, instructions, llm_model, voice, mode } = all;
+  const voice_speed = Number(all.voice_speed);
+  const voice_pitch = Number(all.voice_pitch);
+  return {
+    ...{ title, language, vocabulary, agent_name, instructions, llm_model, voice, mode },
+    ...{ voice_speed, voice_pitch, recording: all.recording },
+  };
 }
 
 /**

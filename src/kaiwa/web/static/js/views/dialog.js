@@ -55,6 +55,34 @@ export function field(label, control, ...more) {
   return h('div', { class: 'field' }, h('label', { for: id }, label), control, ...more);
 }
 
+/**
+ * @param {string} id also the test's
+ * @param {string} label
+ * @param {{min: number, max: number, step: number, value: number}} range
+ * @param {(value: number) => string} shown
+ * @param {(value: number) => void} onInput
+ */
+export function slider(id, label, { min, max, step, value }, shown, onInput) {
+  const output = h('output', { for: id }, shown(value));
+  const input = h('input', {
+    type: 'range',
+    id,
+    'data-testid': id,
+    min,
+    max,
+    step,
+    value,
+    'aria-valuetext': shown(value),
+    oninput: () => {
+      const now = Number(input.value);
+      output.textContent = shown(now);
+      input.setAttribute('aria-valuetext', output.textContent);
+      onInput(now);
+    },
+  });
+  return field(label, h('div', { class: 'row' }, input, output));
+}
+
 /** @param {string} value @param {string} text */
 export function option(value, text) {
   return h('option', { value }, text);

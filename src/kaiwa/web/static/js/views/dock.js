@@ -9,7 +9,7 @@ import { unlockSound } from '../audio/playback.js';
 import { h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';
 import { MeterView } from './meter.js';
-import { openPreferences } from './preferences.js';
+import { openPreferences } from './dialogs.js';
 
 /** @type {Partial<Record<ControlState, string>>} */
 const FACES = { muted: 'mic-off', thinking: 'dots', speaking: 'wave' };
@@ -65,7 +65,7 @@ export class DockView {
   /** @param {Controller} controller */
   constructor(controller) {
     this.controller = controller;
-    const end = () => controller.release();
+    const end = () => controller.mic.release();
     this.#mic = h('button', {
       class: 'mic',
       type: 'button',
@@ -74,15 +74,15 @@ export class DockView {
       onpointerdown: (/** @type {PointerEvent} */ event) => {
         if (event.button !== 0) return;
         this.#mic.setPointerCapture(event.pointerId);
-        controller.press();
+        controller.mic.press();
       },
       onpointerup: end,
       onpointercancel: end,
       oncontextmenu: (/** @type {Event} */ event) => event.preventDefault(), // a long touch
       onclick: (/** @type {MouseEvent} */ event) => {
         if (event.detail !== 0) return; // the pointer has been there
-        controller.press(); // a screen reader, or Enter
-        controller.release();
+        controller.mic.press(); // a screen reader, or Enter
+        controller.mic.release();
       },
     });
     this.#ask = h(
@@ -110,7 +110,7 @@ export class DockView {
         type: 'button',
         hidden: true,
         'data-testid': 'mute',
-        onclick: () => controller.mute(!controller.state.muted),
+        onclick: () => controller.mic.mute(!controller.state.muted),
       },
       icon('mic-off'),
     );
@@ -122,7 +122,7 @@ export class DockView {
         'data-testid': 'prefs',
         'aria-label': t('prefs.open'),
         title: t('prefs.open'),
-        onclick: openPreferences,
+        onclick: () => openPreferences(controller),
       },
       icon('tune'),
     );
@@ -165,7 +165,7 @@ export class DockView {
   }
 
   update() {
-    const { state, session, capture } = this.controller;
+    const { state, session } = this.controller;
     const talk = session?.state ?? null;
     const listener = talk?.role === 'listener';
     const going = talk ? talk.asking || goingReply(talk) !== null : false;
@@ -184,7 +184,7 @@ export class DockView {
     this.#mic.setAttribute('aria-pressed', String(!off && !muted));
     this.#mic.setAttribute('aria-label', t(off ? 'mic.start' : muted ? 'dock.unmute' : 'mic.stop'));
     this.#drawFace(FACES[shown] ?? 'mic');
-    this.#meter.listen(muted ? null : (capture?.microphone?.analyser ?? null));
+    this.#meter.listen(muted ? null : this.controller.mic.analyser);
 
     this.#mute.hidden = off || muted;
     this.#mute.setAttribute('aria-label', t('dock.mute'));

@@ -10,12 +10,9 @@ import { locale, setLocale, t } from '../i18n.js';
 import { DockView } from './dock.js';
 import { NoticesView } from './notices.js';
 import { spokenForm } from './entries.js';
-import { openInside } from './inside.js';
-import { openMembers } from './members.js';
+import { openInside, openMembers, openSettings, openShare } from './dialogs.js';
 import { openMenu } from './menu.js';
 import { SearchBar } from './search.js';
-import { openSettings } from './settings.js';
-import { openShare } from './share.js';
 import { SidebarView, renameInput, titleOf } from './sidebar.js';
 import { SignInView } from './sign-in.js';
 import { TranscriptView } from './transcript.js';
@@ -187,13 +184,13 @@ export class PageView {
   #openSettings() {
     const { session } = this.controller;
     if (!session) return;
-    const { id, role, settings, cursor } = session.state;
-    openSettings(this.controller, { ...settings, id, role, seq: cursor, created_at: '' });
+    const { id, role, settings } = session.state;
+    void openSettings(this.controller, { ...settings, id, role });
   }
 
   #share() {
     const { session } = this.controller;
-    if (session) openShare(this.controller, session.id);
+    if (session) void openShare(this.controller, session.id);
   }
 
   #rename() {

@@ -5,7 +5,7 @@ import { microphones } from '../audio/microphone.js';
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { prefer, preferences } from '../prefs.js';
-import { field, option, sheet, show } from './dialog.js';
+import { field, option, sheet, show, slider } from './dialog.js';
 
 export function openPreferences() {
   const now = preferences();
@@ -31,8 +31,8 @@ export function openPreferences() {
       'div',
       { class: 'fields' },
       field(t('prefs.microphone'), microphone, named),
-      slider('volume', t('prefs.volume'), 0, 1, 0.05, (value) => `${Math.round(value * 100)}%`),
-      slider('speed', t('prefs.speed'), 0.7, 1.6, 0.1, (value) => `×${value.toFixed(1)}`),
+      preferred('volume', [0, 1, 0.05], (value) => `${Math.round(value * 100)}%`),
+      preferred('speed', [0.7, 1.6, 0.1], (value) => `×${value.toFixed(1)}`),
       choice('theme', t('prefs.theme'), {
         system: t('theme.system'),
         light: t('theme.light'),
@@ -53,31 +53,10 @@ export function openPreferences() {
   show(dialog);
 }
 
-/**
- * @param {'volume' | 'speed'} name
- * @param {string} label
- * @param {number} min
- * @param {number} max
- * @param {number} step
- * @param {(value: number) => string} shown
- */
-function slider(name, label, min, max, step, shown) {
-  const value = h('output', { for: `pref-${name}` }, shown(preferences()[name]));
-  const input = h('input', {
-    type: 'range',
-    id: `pref-${name}`,
-    'data-testid': `pref-${name}`,
-    min,
-    max,
-    step,
-    value: preferences()[name],
-    oninput: () => {
-      prefer({ [name]: Number(input.value) });
-      value.textContent = shown(Number(input.value));
-      input.setAttribute('aria-valuetext', value.textContent);
-    },
-  });
-  return field(label, h('div', { class: 'row' }, input, value));
+/** @param {'volume' | 'speed'} name @param {[number, number, number]} range @param {(value: number) => string} shown */
+function preferred(name, [min, max, step], shown) {
+  const range = { min, max, step, value: preferences()[name] };
+  return slider(`pref-${name}`, t(`prefs.${name}`), range, shown, (value) => prefer({ [name]: value }));
 }
 
 /**

@@ -6,7 +6,7 @@
 import { h, icon } from '../dom.js';
 import { languageName, t } from '../i18n.js';
 import { preferences } from '../prefs.js';
-import { field, option, sheet, show } from './dialog.js';
+import { field, option, sheet, show, slider } from './dialog.js';
 
 const LANGUAGES = ['ja', 'en', 'zh', 'ko', 'fr', 'de', 'es', 'it', 'pt', 'ru', 'vi', 'id', 'th', 'hi'];
 /** @type {TalkSettings['mode'][]} */
@@ -17,7 +17,7 @@ const PRESETS = ['friend', 'minutes', 'teacher', 'interpreter'];
  * Opens the dialog; it removes itself when it closes.
  *
  * @param {Controller} controller
- * @param {Talk} talk as it is now
+ * @param {TalkSettings & Pick<Talk, 'id' | 'role'>} talk as it is now
  */
 export function openSettings(controller, talk) {
   const readOnly = talk.role === 'listener';
@@ -50,11 +50,12 @@ export function openSettings(controller, talk) {
     'aria-describedby': 'recording-hint',
     'data-testid': 'setting-recording',
   });
+  const prosody = prosodySliders(controller, talk, fields.voice, readOnly);
   void listModels(controller, fields.llm_model, talk.llm_model);
 
   const save = async () => {
-    /** @type {Record<string, string | boolean>} */
-    const changed = {};
+    /** @type {Record<string, string | number | boolean>} */
+    const changed = prosody.changed();
     if (recording.checked !== talk.recording) changed.recording = recording.checked;
     for (const name of names) {
       const value = fields[name].value.trim();
@@ -79,7 +80,8 @@ export function openSettings(controller, talk) {
       field(t('settings.language'), fields.language),
       field(t('settings.vocabulary'), fields.vocabulary),
       field(t('settings.mode'), fields.mode),
-      field(t('settings.voice'), voiceRow(controller, fields.voice)),
+      field(t('settings.voice'), voiceRow(controller, fields.voice, prosody.now)),
+      ...prosody.fields,
       field(t('settings.agent'), fields.agent_name),
       field(t('settings.instructions'), fields.instructions, !readOnly && presets(fields.instructions)),
       field(t('settings.model'), fields.llm_model),
@@ -121,8 +123,57 @@ function presets(instructions) {
   return choose;
 }
 
-/** The choice, and a way to hear it. @param {Controller} controller @param {HTMLSelectElement} voice */
-function voiceRow(controller, voice) {
+/**
+ * How fast and how high the voice speaks, as far as it can.
+ * @param {Controller} controller
+ * @param {TalkSettings} talk
+ * @param {HTMLSelectElement} voice
+ * @param {boolean} readOnly
+ */
+function prosodySliders(controller, talk, voice, readOnly) {
+  const now = { voice_speed: talk.voice_speed, voice_pitch: talk.voice_pitch };
+  const speed = slider(
+    'setting-voice_speed',
+    t('settings.speed'),
+    { min: 0.5, max: 2, step: 0.1, value: now.voice_speed },
+    (value) => `×${value.toFixed(1)}`,
+    (value) => (now.voice_speed = value),
+  );
+  const pitch = slider(
+    'setting-voice_pitch',
+    t('settings.pitch'),
+    { min: -12, max: 12, step: 1, value: now.voice_pitch },
+    (value) => t('settings.semitones', { n: value > 0 ? `+${value}` : String(value) }),
+    (value) => (now.voice_pitch = value),
+  );
+  const draw = () => {
+    const found = controller.state.voices.find(({ id }) => id === voice.value);
+    speed.hidden = voice.value === 'none' || found?.speed === false;
+    pitch.hidden = voice.value !== 'browser' && !found?.pitch;
+  };
+  for (const input of [speed, pitch].flatMap((each) => [...each.querySelectorAll('input')])) {
+    input.disabled = readOnly;
+  }
+  voice.addEventListener('change', draw);
+  queueMicrotask(draw);
+  return {
+    now,
+    fields: [speed, pitch],
+    /** @returns {Record<string, string | number>} */
+    changed: () =>
+      Object.fromEntries(
+        Object.entries(now).filter(([name, value]) => value !== talk[/** @type {keyof now} */ (name)]),
+      ),
+  };
+}
+
+/**
+ * The choice, and a way to hear it as it is set here.
+ * @param {Controller} controller
+ * @param {HTMLSelectElement} voice
+ * @param {{voice_speed: number, voice_pitch: number}} prosody
+ */
+function voiceRow(controller, voice, prosody) {
   const sound = new Audio();
   sound.onerror = () => controller.trouble('sample.failed');
   const sample = () => controller.state.voices.find(({ id }) => id === voice.value)?.sample;
@@ -135,7 +186,8 @@ function voiceRow(controller, voice) {
       title: t('settings.hear'),
       'data-testid': 'hear-voice',
       onclick: () => {
-        sound.src = sample() ?? '';
+        const { voice_speed: speed, voice_pitch: pitch } = prosody;
+        sound.src = `${sample()}?${new URLSearchParams({ speed: String(speed), pitch: String(pitch) })}`;
         sound.volume = preferences().volume;
         void sound.play().catch(() => {});
       },
@@ -174,7 +226,7 @@ function languageOptions(now) {
   ];
 }
 
-/** The talk's own language first. @param {Voice[]} voices @param {Talk} talk */
+/** The talk's own language first. @param {Voice[]} voices @param {TalkSettings} talk */
 function voiceOptions(voices, talk) {
   const languages = [...new Set(voices.map((voice) => voice.language))];
   languages.sort((a, b) => Number(b === talk.language) - Number(a === talk.language));

@@ -7,9 +7,8 @@ import { routeHash } from '../core/route.js';
 import { folded } from '../core/search.js';
 import { brandIcon, h, icon } from '../dom.js';
 import { shortWhen, t } from '../i18n.js';
-import { preferences, prefer, watchPreferences } from '../prefs.js';
 import { openMenu } from './menu.js';
-import { openShare } from './share.js';
+import { openAccount, openModels, openPreferences, openShare } from './dialogs.js';
 
 const TYPING_MS = 250;
 
@@ -29,7 +28,7 @@ export class SidebarView {
     'data-testid': 'find',
     oninput: () => this.#typed(),
   });
-  #user = h('span', { class: 'user-name' });
+  #user;
   /** @type {unknown[]} */
   #drawn = [];
   /** @type {SearchHit[] | null} */
@@ -42,6 +41,13 @@ export class SidebarView {
   /** @param {Controller} controller @param {HTMLElement} languages */
   constructor(controller, languages) {
     this.controller = controller;
+    this.#user = h('button', {
+      class: 'plain user-name',
+      type: 'button',
+      'aria-haspopup': 'menu',
+      'data-testid': 'user-menu',
+      onclick: () => this.#openMine(),
+    });
     this.element = h(
       'nav',
       { class: 'sidebar', 'aria-label': t('talks.title') },
@@ -68,35 +74,22 @@ export class SidebarView {
         { class: 'sidebar-foot' },
         this.#user,
         languages,
-        h(
-          'button',
-          {
-            class: 'plain round',
-            type: 'button',
-            'data-testid': 'sign-out',
-            'aria-label': t('signin.out'),
-            title: t('signin.out'),
-            onclick: () => controller.signOut(),
-          },
-          icon('exit'),
-        ),
       ),
     );
-    watchPreferences(() => this.update());
   }
 
   update() {
     const { talks, openId, user } = this.controller.state;
-    const { archived } = preferences();
-    const now = [talks, openId, user, archived, this.#find.value, this.#results, this.#renaming];
+    const now = [talks, openId, user, this.#find.value, this.#results, this.#renaming];
     if (now.every((value, i) => value === this.#drawn[i])) return;
     this.#drawn = now;
-    this.#user.textContent = user?.name ?? '';
+    const name = user?.name ?? '';
+    this.#user.replaceChildren(icon('settings'), h('span', {}, name));
+    this.#user.setAttribute('aria-label', t('user.menu', { name }));
     const wanted = folded(this.#find.value.trim());
     const shown = (talks ?? []).filter((talk) => folded(titleOf(talk)).includes(wanted));
-    const away = new Set(archived);
-    const live = shown.filter(({ id }) => !away.has(id) || wanted || id === openId);
-    const put = shown.filter(({ id }) => away.has(id) && !wanted && id !== openId);
+    const live = shown.filter(({ id, archived }) => !archived || wanted || id === openId);
+    const put = shown.filter((talk) => !live.includes(talk));
     const focus = document.activeElement?.closest('li')?.dataset.talk;
     this.#list.replaceChildren(...live.map((talk) => this.#item(talk)));
     this.#archived.replaceChildren(...put.map((talk) => this.#item(talk)));
@@ -161,17 +154,14 @@ export class SidebarView {
 
   /** @param {Talk} talk @returns {Item[]} */
   #actions(talk) {
-    const { archived } = preferences();
-    const away = archived.includes(talk.id);
-    const others = archived.filter((id) => id !== talk.id);
     /** @type {Item[]} */
     const items = [
       { text: t('talk.share'), icon: 'share', act: () => openShare(this.controller, talk.id) },
       {
-        text: t(away ? 'talks.unarchive' : 'talks.archive'),
+        text: t(talk.archived ? 'talks.unarchive' : 'talks.archive'),
         icon: 'archive',
         id: 'archive',
-        act: () => prefer({ archived: away ? others : [...others, talk.id] }),
+        act: () => this.controller.archive(talk, !talk.archived),
       },
     ];
     if (talk.role !== 'listener') {
@@ -198,6 +188,16 @@ export class SidebarView {
           },
     );
     return items;
+  }
+
+  #openMine() {
+    const { controller } = this;
+    openMenu(this.#user, t('user.menu', { name: controller.state.user?.name ?? '' }), [
+      { text: t('prefs.title'), icon: 'tune', act: () => openPreferences(controller) },
+      { text: t('models.title'), icon: 'spark', id: 'menu-models', act: () => openModels(controller) },
+      { text: t('account.title'), icon: 'people', id: 'menu-account', act: () => openAccount(controller) },
+      { text: t('signin.out'), icon: 'exit', id: 'sign-out', act: () => controller.signOut() },
+    ]);
   }
 
   #typed() {

@@ -1,0 +1,137 @@
+"""What belongs to the server and to one's account, at the page."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import over_loopback
+from tests.browser.server import KaiwaServer
+from tests.browser.visitor import (
+    MODEL_MS,
+    NOBODY_YET,
+    PASSWORD,
+    SOME_TEXT,
+    SOON_MS,
+    Visitor,
+    visitor,
+)
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+
+
+@over_loopback
+def test_models_are_listed_fetched_and_tried(owner: Visitor) -> None:
+    owner.open("/")
+    owner["user-menu"].click()
+    owner["menu-models"].click()
+    rows = owner.page.locator("[data-model]")
+    expect(rows.filter(has_text="whisper-base")).to_have_attribute("data-state", "inUse")
+    expect(rows.filter(has_text="whisper-small")).to_contain_text("486 MB")
+
+    owner.page.route("**/models/pull", lambda route: route.fulfill(json={"pull": GOING}))
+    owner["model-name"].fill("whisper-small")
+    owner["pull-begin"].click()
+    expect(owner["pull"]).to_contain_text("49 MB / 486 MB")
+    owner.page.unroute("**/models/pull")
+    expect(owner["pull"]).to_have_text("")  # the server knows of none
+    owner["model-name"].fill("nobody-has-this")
+    owner["pull-begin"].click()
+    expect(owner["pull"].locator(".form-error")).to_be_visible(timeout=MODEL_MS)
+
+    owner["try-speech"].click()
+    expect(owner["tried-speech"]).to_contain_text("天気", timeout=MODEL_MS)
+    owner["try-text"].fill("「はい」とだけ答えて。")
+    owner["try-chat"].click()
+    expect(owner["tried-chat"].locator("small")).to_have_text(SOME_TEXT, timeout=MODEL_MS)
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_a_guest_sees_models_and_may_not_fetch_and_changes_their_password(
+    server: KaiwaServer, chromium: Browser, visitors: ExitStack
+) -> None:
+    here, there = (visitors.enter_context(visitor(chromium, base_url=server.url)) for _ in range(2))
+    here.open("/")
+    here.register("Sora")
+    here["user-menu"].click()
+    here["menu-models"].click()
+    expect(here.page.locator("[data-model]").first).to_be_visible()
+    expect(here["model-name"]).to_have_count(0)
+    expect(here.page.locator("[data-model] button")).to_have_count(0)
+    here["close-dialog"].click()
+
+    there.open("/")
+    there.sign_in("Sora")
+    talk = there.new_talk()
+    here["user-menu"].click()
+    here["menu-account"].click()
+    here["password-old"].fill("not the one")
+    here["password-new"].fill("another password")
+    here["password-save"].click()
+    expect(here["account-result"]).to_have_text("いまのパスワードが違います。")
+    here["password-old"].fill(PASSWORD)
+    here["password-save"].click()
+    expect(here["account-result"]).to_contain_text("パスワードを変えました")
+    expect(there["signin-submit"]).to_be_visible(timeout=SOON_MS)  # an open page is told, too
+    there.sign_in("Sora", "another password")
+    there.open(f"/#/talks/{talk}")
+    there.wait_until_live()
+    here["end-others"].click()
+    expect(there["signin-submit"]).to_be_visible(timeout=SOON_MS)
+    here.check_untroubled(NOBODY_YET, "status of 403.*/auth/password")
+
+
+@over_loopback
+def test_speed_and_pitch_are_heard_before_they_are_saved(owner: Visitor) -> None:
+    owner.open("/")
+    owner.new_talk()
+    owner["settings"].click()
+    owner["setting-voice"].select_option("openjtalk:mei")
+    owner["setting-voice_speed"].fill("1.5")
+    owner["setting-voice_pitch"].fill("4")
+    owner["hear-voice"].click()
+    owner.page.wait_for_event(
+        "requestfinished", lambda request: "sample?speed=1.5&pitch=4" in request.url
+    )
+    owner["settings-save"].click()
+    expect(owner["settings-dialog"]).to_have_count(0)
+    owner.page.reload()
+    owner.wait_until_live()
+    owner["settings"].click()
+    expect(owner["setting-voice_speed"]).to_have_value("1.5")
+    expect(owner["setting-voice_pitch"]).to_have_value("4")
+    owner["setting-voice"].select_option("none")
+    expect(owner["setting-voice_speed"]).to_be_hidden()
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_the_archive_is_there_in_another_browser_too(
+    server: KaiwaServer, chromium: Browser, visitors: ExitStack
+) -> None:
+    here, there = (visitors.enter_context(visitor(chromium, base_url=server.url)) for _ in range(2))
+    here.open("/")
+    here.register("Yuki")
+    here.new_talk()
+    here.open("/#/")
+    here["talk-menu"].click()
+    here["archive"].click()
+    expect(here["talk-list"].locator("li")).to_have_count(0)
+    there.open("/")
+    there.sign_in("Yuki")
+    expect(there.page.locator(".archive summary")).to_contain_text("1")
+    expect(there["talk-list"].locator("li")).to_have_count(0)
+    here.check_untroubled(NOBODY_YET)
+
+
+GOING = {
+    "use": "speech",
+    "name": "whisper-small",
+    "state": "going",
+    "bytes": 48_600_000,
+    "total": 486_000_000,
+    "error": None,
+}
