@@ -21,6 +21,7 @@ from kaiwa.ports.wakeup import Wakeups
 from kaiwa.web.attempts import Attempts
 from kaiwa.web.security import Site
 from kaiwa.web.sessions import Sessions
+from kaiwa.web.sse import Messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +49,6 @@ class Services:
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
     listeners: set[object] = field(default_factory=set)
+    messages: Messages = field(default_factory=Messages)
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
