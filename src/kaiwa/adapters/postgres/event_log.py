@@ -32,6 +32,7 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
+from kaiwa.policy.playing import DEVICES
 from kaiwa.ports.event_log import FLOOR_LEASE_S, REPLY_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_NOTIFY_BYTES: Final = 7_900  # PostgreSQL's own limit is 8,000
@@ -174,12 +175,21 @@ class PostgresEventLog:
         return text
 
     async def put_heard(
-        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+        self, talk: TalkId, reply: ReplyId, user: UserId, listener: str, clause: int, ms: int
     ) -> None:
         async with self._database.connection() as connection:
-            await queries.put_heard(
-                connection, talk=talk, reply=reply, listener=listener, clause=clause, ms=ms
+            put = await queries.put_heard(
+                connection,
+                talk=talk,
+                reply=reply,
+                owner=f"{user}/",
+                listener=listener,
+                clause=clause,
+                ms=ms,
+                devices=DEVICES,
             )
+        if put is None:
+            raise NotFound(f"there is no such reply, or {DEVICES} devices of yours report on it")
 
     async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
         async with self._database.connection() as connection:
