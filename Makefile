@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench bench-turns screenshots lock clean
+.PHONY: help serve test check format bench bench-turns bench-fanout screenshots lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -15,6 +15,7 @@ serve: $(VENV)/serve.done ## install, fetch the weights, start, open the page (A
 
 test: $(VENV)/dev.done check ## everything: format, lint, types, imports, unit, contract, integration, browser
 	sh scripts/chromium.sh
+	sh scripts/nats.sh
 	$(BIN)/kaiwa models pull
 	$(BIN)/pytest $(ARGS)
 
@@ -37,6 +38,9 @@ screenshots: $(VENV)/dev.done ## take the README's pictures anew, of the real pa
 
 bench-turns: $(VENV)/dev.done ## measure turns: the answer's latency, and answers that came too early
 	$(BIN)/python -m bench.turns $(ARGS)
+
+bench-fanout: $(VENV)/dev.done ## measure a crowd of listeners: from commit to browser, and a stalled one
+	$(BIN)/python -m bench.fanout $(ARGS)
 
 lock: $(VENV)/dev.done ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -U -o requirements.lock

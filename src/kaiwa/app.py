@@ -59,6 +59,7 @@ from kaiwa.ports.llm import ChatModel
 from kaiwa.ports.tts import VoiceEngine
 from kaiwa.ports.turn import TurnDetector
 from kaiwa.ports.vad import VoiceActivityFactory
+from kaiwa.ports.wakeup import Wakeups
 from kaiwa.settings import OLLAMA_USUAL_URL, Settings
 from kaiwa.web.attempts import Attempts
 from kaiwa.web.security import Site
@@ -182,7 +183,11 @@ async def assembled(
 ) -> AsyncIterator[Services]:
     """Everything a server process needs, joined, for the length of the block."""
     async with AsyncExitStack() as stack:
-        wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
+        wakeups: Wakeups
+        if database.bus is None:
+            wakeups = await stack.enter_async_context(PostgresWakeups.run(database.url))
+        else:
+            wakeups = database.bus
         accounts = PostgresAccounts(database)
         sessions = await stack.enter_async_context(Sessions.run(accounts))
         await stack.enter_async_context(sweeping(database))

@@ -14,8 +14,9 @@ import psutil
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.app import choose_chat_model, choose_recogniser, needed_models, other_voices, own_voices
-from kaiwa.database import database_of
+from kaiwa.database import bus_of, database_of
 from kaiwa.errors import KaiwaError
+from kaiwa.http_server import MAX_CONNECTIONS, connection_limit
 from kaiwa.models.store import ModelStore
 from kaiwa.ports.tts import VoiceEngine
 from kaiwa.settings import Settings
@@ -37,8 +38,10 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Try every part for real, one after another; takes about half a minute."""
-    findings = [_python(), _memory(), _disk(settings), await _port(settings)]
+    findings = [_python(), _memory(), _disk(settings), _connections(), await _port(settings)]
     findings.append(await _part("database", lambda: _database(settings)))
+    if settings.bus_url:
+        findings.append(await _part("NATS", lambda: _bus(settings)))
     findings += await _weights(settings)
     findings.append(await _recogniser(settings))
     findings.append(await _chat(settings))
@@ -77,6 +80,17 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
+def _connections() -> Finding:
+    limit = connection_limit()
+    return Finding(
+        "connections",
+        limit >= MAX_CONNECTIONS,
+        f"{limit:,} browsers at once",
+        f"for {MAX_CONNECTIONS:,}, raise the hard limit of open files (ulimit -Hn, LimitNOFILE)",
+        needed=False,
+    )
+
+
 async def _port(settings: Settings) -> Finding:
     try:
         _, writer = await asyncio.open_connection(settings.host, settings.port)
@@ -103,6 +117,13 @@ async def _database(settings: Settings) -> str:
     async with database_of(settings, alone=False) as database:
         await database.answers()
     return "the server of DATABASE_URL" if settings.database_url else "embedded PostgreSQL"
+
+
+async def _bus(settings: Settings) -> str:
+    async with bus_of(settings) as bus:
+        if bus is not None:
+            await bus.answers()
+    return "answers"
 
 
 async def _weights(settings: Settings) -> list[Finding]:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from granian.constants import Interfaces
-from granian.server.embed import Server
 from rich.console import Console
 
 from kaiwa.app import running
 from kaiwa.domain.talk import User
 from kaiwa.errors import SetupError
+from kaiwa.http_server import http_server
 from kaiwa.ports.accounts import Accounts
 from kaiwa.settings import Settings
 from kaiwa.tls import local_certificate
@@ -52,15 +51,7 @@ async def serve(
         cert, key = await asyncio.to_thread(local_certificate, settings.data / "tls", names)
     site = Site(settings.port, secure, settings.behind_proxy, names)
     async with running(settings, site) as services:
-        server = Server(
-            create_application(services),
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGINL,
-            log_enabled=False,
-            ssl_cert=cert,
-            ssl_key=key,
-        )
+        server = http_server(create_application(services), settings.host, settings.port, cert, key)
         server.workers_kill_timeout = CLOSE_S
         owner = await services.accounts.machine_owner(getpass.getuser())
         async with asyncio.TaskGroup() as tasks:

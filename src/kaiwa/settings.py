@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", validation_alias=AliasChoices("DATABASE_URL", "database_url"))
 
+    bus_url: str = Field(
+        "", description="nats://host:4222, the wake-ups of many processes; empty: PostgreSQL's own"
+    )
+
     host: str = "127.0.0.1"
     port: int = Field(DEFAULT_PORT, ge=1, le=65535)
     behind_proxy: str = Field("", description="the origin that browsers see, https://host[:port]")
@@ -87,6 +91,15 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()  # children run in folders of their own
+
+    @field_validator("bus_url")
+    @classmethod
+    def _nats(cls, value: str) -> str:
+        if value and (
+            urlsplit(value).scheme not in ("nats", "tls") or not urlsplit(value).hostname
+        ):
+            raise ValueError("must be nats://host:port or tls://host:port")
+        return value
 
     @field_validator("behind_proxy")
     @classmethod

@@ -29,6 +29,7 @@ from kaiwa.domain.events import (
 from kaiwa.domain.ids import CaptureId, EventId, ReplyId, TalkId, UserId, UtteranceId
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
+from kaiwa.policy.playing import DEVICES
 from kaiwa.ports.clip_store import ClipFormat
 from kaiwa.ports.event_log import Advance, EventLog
 from kaiwa.ports.recordings import Recordings
@@ -394,9 +395,23 @@ async def test_the_clauses_of_a_reply_are_its_own_and_in_order(kept: Kept) -> No
         await kept.log.append(kept.talk, clause(claim.reply_id, n, text))
     assert [c.text for c in await kept.log.clauses(kept.talk, claim.reply_id)] == list("一二三")
     assert await kept.log.clauses(kept.talk, ReplyId("other")) == []
-    await kept.log.put_heard(kept.talk, claim.reply_id, "listener", 1, 200)
-    await kept.log.put_heard(kept.talk, claim.reply_id, "listener", 2, 100)
     await kept.log.renew_replies("me", [claim.reply_id])
+
+
+async def test_a_person_reports_what_was_heard_from_a_few_devices(kept: Kept) -> None:
+    claim = await kept.log.claim_reply(kept.talk, cause="x", owner="me", name="AI")
+
+    async def report(user: UserId, device: str, reply: ReplyId = claim.reply_id) -> None:
+        await kept.log.put_heard(kept.talk, reply, user, device, 1, 200)
+
+    for n in range(DEVICES):
+        await report(kept.mari, f"device-{n}")
+    await report(kept.mari, "device-0")
+    with pytest.raises(NotFound):
+        await report(kept.mari, "one-more")
+    await report(kept.ken, "one-more")
+    with pytest.raises(NotFound):
+        await report(kept.ken, "device-0", ReplyId("nobody's"))
 
 
 async def test_an_utterance_is_found_as_it_was_first_said(kept: Kept) -> None:

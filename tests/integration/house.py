@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 import httpx
 import uvicorn
-from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from kaiwa.adapters.memory.asr import EnergyVoiceActivity, FakeRecogniser
 from kaiwa.adapters.memory.llm import ScriptedChatModel
@@ -21,7 +19,9 @@ from kaiwa.adapters.memory.tts import ToneVoices
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.app import Engines, assembled
+from kaiwa.database import bus_of
 from kaiwa.domain.audio import Samples
+from kaiwa.http_server import http_server
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.settings import Settings
 from kaiwa.web.application import create_application
@@ -138,6 +138,7 @@ async def house(
     database_url: str, kind: ServerKind = "granian", **settings: Any
 ) -> AsyncIterator[House]:
     """Run one; several may share a database."""
+    chosen = Settings(database_url=database_url, **settings)
     port = _free_port()
     recogniser, chat, tones = FakeRecogniser(), ScriptedChatModel(), ToneVoices()
     decoder = PyAvDecoder()
@@ -151,8 +152,9 @@ async def house(
     )
     site = Site(port, secure=False)
     async with (
-        Database.open(database_url) as database,
-        assembled(Settings(**settings), site, database, engines) as services,
+        bus_of(chosen) as bus,
+        Database.open(database_url, bus) as database,
+        assembled(chosen, site, database, engines) as services,
         _listening(kind, create_application(services), port),
     ):
         try:
@@ -168,9 +170,7 @@ async def house(
 async def _listening(kind: ServerKind, application: Any, port: int) -> AsyncIterator[None]:
     server: Any
     if kind == "granian":
-        server = Server(
-            application, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False
-        )
+        server = http_server(application, "127.0.0.1", port)
         run, stop = server.serve, server.stop
     else:
         server = uvicorn.Server(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
 from kaiwa.web.application import MAX_BODY
 from tests.integration.house import L16, Guest, House
+from tests.sounds import silence, tone
 
 NUL = [
     ("POST", "/talks", {"title": "a\x00b"}),
@@ -108,3 +113,65 @@ async def test_only_an_upload_may_be_large(home: House, path: str) -> None:
     async with home.client() as http:
         answer = await http.patch(path, content=b" " * 400_000)
     assert answer.status_code == 413
+
+
+async def test_hundreds_of_connections_that_say_nothing_shut_nobody_out(
+    home: House, mari: Guest
+) -> None:
+    """The HTTP server by itself would hold 128, and let the rest wait."""
+    host, port = home.url.removeprefix("http://").split(":")
+    writers = []
+    try:
+        for _ in range(400):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writers.append(writer)
+        async with home.client() as http:
+            assert (await http.get("/healthz")).status_code == 200
+        assert await mari.new_talk()
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+async def test_many_listeners_of_a_talk_all_hear(mari: Guest) -> None:
+    talk = await mari.new_talk()
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(mari.reading(talk)) for _ in range(90)]
+        for reader in readers:
+            await reader.until("ready")
+        await mari.http.post(f"/talks/{talk}/messages", json={"text": "はい"})
+        for reader in readers:
+            said = await reader.until("utterance.final")
+            assert (said["text"], said["talk"]) == ("はい", talk)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+async def test_an_upload_in_tiny_chunks_is_heard_whole(mari: Guest, size: int) -> None:
+    talk = await mari.new_talk()
+    sound = np.concatenate([tone(300), silence(200)]).tobytes()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(sound), size):
+            yield sound[start : start + size]
+
+    answer = await mari.http.post(
+        f"/talks/{talk}/stream", content=chunks(), headers={"content-type": L16}, timeout=120
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["duration_ms"] == 500
+
+
+async def test_sound_faster_than_real_time_is_slowed_and_not_refused(
+    home: House, mari: Guest, ken: Guest
+) -> None:
+    """Three minutes at once: nothing is lost, and the talk next door goes on meanwhile."""
+    talk, other = await mari.new_talk(), await ken.new_talk()
+    sound = np.tile(np.concatenate([tone(2_000), silence(1_000)]), 60)
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(mari.speak(talk, sound))
+        said = await ken.http.post(f"/talks/{other}/messages", json={"text": "はい"})
+        assert said.status_code == 201
+    answer = sending.result()
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["duration_ms"] == 180_000
+    assert len(answer.json()["utterances"]) == 60

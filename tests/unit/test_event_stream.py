@@ -15,8 +15,10 @@ from kaiwa.domain.talk import Role
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.web import events
 from kaiwa.web.events import EventStream
+from kaiwa.web.presence import Presences
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
+from kaiwa.web.sse import Messages
 from tests.fakes.hearing import KEN, MARI, Hearing
 
 
@@ -63,6 +65,8 @@ class Stand:
             talks=self.hearing.talks,
             closing=self.closing,
             listeners=set(),
+            messages=Messages(),
+            presences=Presences(),
             sessions=SimpleNamespace(watching=lambda *_: nullcontext()),
         )
         stream = EventStream(
@@ -83,6 +87,7 @@ class Stand:
 @pytest.fixture
 async def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
     monkeypatch.setattr(events, "STALLED_S", 0.05)
+    monkeypatch.setattr(events, "LOOK_S", 0.02)
     return Stand(await Hearing().begin())
 
 

@@ -191,6 +191,29 @@ async def test_a_slow_reader_slows_nobody_else(log: Log, monkeypatch: pytest.Mon
             await texts(slow, 1)
 
 
+async def test_readers_that_are_woken_together_read_once(log: Log) -> None:
+    together = FanOut(log, log)
+    async with together.subscribe(TALK, 0) as one, together.subscribe(TALK, 0) as two:
+        await until_ready(one)
+        await until_ready(two)
+        log.deaf = True
+        await log.say("一")
+        reads = log.reads
+        log.send("")
+        found = await asyncio.gather(texts(one, 1), texts(two, 1))
+        assert [*found] == [["一"], ["一"]]
+        assert log.reads == reads + 1
+
+
+async def test_readers_of_a_talk_get_the_same_object(log: Log) -> None:
+    together = FanOut(log, log)
+    async with together.subscribe(TALK, 0) as one, together.subscribe(TALK, 0) as two:
+        await until_ready(one)
+        await until_ready(two)
+        await log.say("一")
+        assert await anext(one) is await anext(two)
+
+
 async def test_a_database_that_goes_away_is_waited_for(log: Log) -> None:
     async with FanOut(log, log).subscribe(TALK, after=0) as items:
         await until_ready(items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaiwa.domain.events import ReplyClause
-from kaiwa.policy.playing import Playing
+from kaiwa.policy.playing import DEVICES, Playing
 
 
 def playing(*clauses: tuple[float, str], ms: int = 1_000, clip: str | None = "c") -> Playing:
@@ -73,3 +73,12 @@ def test_what_sounded_near_a_time_is_known() -> None:
     assert reply.sounded(10.1, 10.2) == "一。二。"
     assert reply.sounded(14.6, 15.0) == "四。五。"
     assert reply.sounded(20.0, 21.0) == ""
+
+
+def test_a_person_has_so_many_devices_and_no_more() -> None:
+    reply = playing((10.0, "一。"))
+    for n in range(DEVICES * 2):
+        reply.heard(f"device-{n}", "mari", 0, n, 10.0)
+    reply.heard("other", "ken", 0, 500, 10.0)
+    assert reply.position("mari", 10.0) == (0, DEVICES - 1)
+    assert reply.position("ken", 10.0) == (0, 500)

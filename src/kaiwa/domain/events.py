@@ -231,9 +231,10 @@ class TurnSignal(_Event):
 
 
 class RollCall(_Event):
-    """Somebody has come: whoever is here says so again. Not for readers."""
+    """Somebody has come: the other processes tell who is here. Not for readers."""
 
     type: Literal["roll.call"] = "roll.call"
+    process: str
 
 
 class Presence(_Event):

@@ -15,6 +15,9 @@ from kaiwa.domain.events import ReplyClause
 REACH_S: Final = 1.5
 """How long after a clause its echo may still be heard, and how far a report may be off."""
 
+DEVICES: Final = 8
+"""Of one person, that may report on a reply; their ids are the pages' own, and free to make."""
+
 
 @dataclass(slots=True)
 class _Listener:
@@ -38,6 +41,10 @@ class Playing:
         self._arrived.append(now)
 
     def heard(self, listener: str, user: str, clause: int, ms: int, now: float) -> None:
+        """A report; devices of a user beyond DEVICES do not count."""
+        own = sum(each.user == user for each in self._listeners.values())
+        if listener not in self._listeners and own >= DEVICES:
+            return
         self._listeners[listener] = _Listener(user, clause, now - ms / 1000)
 
     @property

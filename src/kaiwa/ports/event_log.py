@@ -135,9 +135,12 @@ class EventLog(Protocol):
         """What a clip says. Raises NotFound."""
 
     async def put_heard(
-        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+        self, talk: TalkId, reply: ReplyId, user: UserId, listener: str, clause: int, ms: int
     ) -> None:
-        """Keep how far a listener has heard a reply: the newest report counts."""
+        """Keep how far a listener has heard a reply: the newest report counts.
+
+        Raises NotFound: no such reply, or one device too many of this user.
+        """
 
     async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
         """As it was first stored. Raises NotFound."""

@@ -19,3 +19,10 @@ class Wakeups(Protocol):
         """
 
     async def unlisten(self, talk: TalkId, on_payload: Callable[[str], None]) -> None: ...
+
+
+class Bus(Wakeups, Protocol):
+    """Wake-ups that do not travel with the rows, but beside them, once these are committed."""
+
+    async def send(self, talk: TalkId, payload: str) -> None:
+        """Wake every reader of the talk. Raises nothing: what cannot be sent is dropped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -20,8 +20,6 @@ from kaiwa.domain.events import (
     RollCall,
     TalkDeleted,
     TurnSignal,
-    encode,
-    encode_recorded,
 )
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import User
@@ -31,6 +29,7 @@ from kaiwa.pipeline.tasks import one_error
 from kaiwa.web.asking import AskerSession, Asking, Readable
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
+from kaiwa.web.sse import message
 
 router = APIRouter(tags=["events"])
 
@@ -38,6 +37,7 @@ HEARTBEAT_S: Final = 15.0
 MAX_TALKS: Final = 100
 SENDING: Final = 64  # messages on their way to the socket; behind them readers wait, then overflow
 RETRY_MS: Final = 1_000
+LOOK_S: Final = 2.5
 STALLED_S: Final = 20.0  # a browser that takes nothing for so long is cut off, and resumes
 
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -95,7 +95,8 @@ class EventStream(Response):
         self._cursors = cursors
         self._reading = len(cursors)
         self._with_ids = with_ids
-        self._here: set[TalkId] = set()
+        self._sending_since: float | None = None
+        self._over = False
         self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)  # None: the end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,6 +105,7 @@ class EventStream(Response):
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._send_all(send))
             others = [
+                tasks.create_task(self._beat(sending)),
                 tasks.create_task(self._end_on_disconnect(receive, sending)),
                 tasks.create_task(self._end_on_closing(sending)),
                 *(tasks.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
@@ -121,19 +123,39 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
+        with contextlib.suppress(OSError):  # gone
+            while not self._over:
+                chunk = await self._next_chunk()
+                self._sending_since = time.monotonic()
+                await _chunk(send, chunk)
+                self._sending_since = None
+
+    async def _next_chunk(self) -> bytes:
+        """All that waits to be sent."""
+        message = await self._messages.get()
+        messages = []
+        while message is not None:
+            messages.append(message)
+            if self._messages.empty():
+                return b"".join(messages)
+            message = self._messages.get_nowait()
+        self._over = True
+        return b"".join(messages)
+
+    async def _beat(self, sending: asyncio.Task[None]) -> None:
+        """Say now and then that the stream is open; cut off a browser that takes nothing.
+
+        One timer for a stream: a timeout around each message would cost as much as the message.
+        """
+        said_at = time.monotonic()
         while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):  # wait_for may swallow a cancellation
-                    message = await self._messages.get()
-            except TimeoutError:
-                message = b": still here\n\n"
-            if message is None:
-                return
-            try:
-                async with asyncio.timeout(STALLED_S):
-                    await _chunk(send, message)
-            except OSError:  # gone, or (a TimeoutError) not reading
-                return
+            await asyncio.sleep(LOOK_S)
+            now = time.monotonic()
+            if self._sending_since is not None and now - self._sending_since > STALLED_S:
+                sending.cancel()
+            if now - said_at > HEARTBEAT_S and self._messages.empty():
+                self._messages.put_nowait(b": still here\n\n")
+                said_at = now
 
     async def _read(self, talk: TalkId, after: int) -> None:
         """Put a talk's events into the queue, until it or this user's part in it ends; the last
@@ -143,39 +165,39 @@ class EventStream(Response):
                 raise NotFound("there is no such talk, or it is not yours")
             with one_error():
                 async with self._services.fan_out.subscribe(talk, after) as items:
-                    self._here.add(talk)
-                    await self._tell(talk, RollCall())
+                    presences = self._services.presences
+                    here = presences.arrive(talk, self, self._user)
+                    await self._tell(talk, RollCall(process=presences.process))
+                    await self._tell(talk, _presence(self._user, "here"))
                     try:
                         async for item in items:
-                            if isinstance(item, RollCall) or self._is_farewell_of_mine(item):
-                                await self._tell(talk, self._presence("here"))
+                            if isinstance(item, RollCall):
+                                for user in presences.answers(talk, self, item.process):
+                                    await self._tell(talk, _presence(user, "here"))
+                            elif self._is_farewell_of_mine(item):
+                                await self._tell(talk, _presence(self._user, "here"))
                             if isinstance(item, ReplyPlayed | TurnSignal | RollCall):
                                 continue  # between the processes of the site
-                            await self._messages.put(self._message(talk, item))
+                            await self._send(talk, item)
+                            if isinstance(item, Ready):
+                                for user in here:
+                                    await self._send(talk, _presence(user, "here"))
                             if await self._ends(talk, item):
                                 break
                     finally:
-                        self._here.discard(talk)
-                        if not self._is_here_elsewhere(talk):
-                            await self._tell(talk, self._presence("gone"))
+                        if presences.leave(talk, self):
+                            await self._tell(talk, _presence(self._user, "gone"))
         except TooSlow:
             self._reading = 0  # cut off; the browser comes back with its cursors
         except KaiwaError as error:
             values = {"type": "error", "error": error.code, "talk": talk}
-            await self._messages.put(_encoded("error", values, None))
+            await self._messages.put(message("error", values))
         self._reading -= 1
         if self._reading <= 0:
             await self._messages.put(None)
 
-    def _message(self, talk: TalkId, item: Item) -> bytes:
-        match item:
-            case Ready(seq=seq):
-                return _encoded("ready", {"type": "ready", "talk": talk, "seq": seq}, None)
-            case Recorded(seq=seq, event=event):
-                values = {**encode_recorded(item), "talk": talk}
-                return _encoded(event.type, values, seq if self._with_ids else None)
-            case _:
-                return _encoded(item.type, {**encode(item), "talk": talk}, None)
+    async def _send(self, talk: TalkId, item: Item) -> None:
+        await self._messages.put(self._services.messages.of(talk, item, with_id=self._with_ids))
 
     async def _ends(self, talk: TalkId, item: Item) -> bool:
         """Whether the talk, or this user's part in it, is over; one may have come back since, or
@@ -189,25 +211,12 @@ class EventStream(Response):
                 return True
         return False
 
-    def _presence(self, state: Literal["here", "gone"]) -> Presence:
-        return Presence(participant=self._user.id, name=self._user.name, state=state)
-
     def _is_farewell_of_mine(self, item: Item) -> bool:
         """Said for another device of this user: they are here still."""
         return (
             isinstance(item, Presence)
             and item.state == "gone"
             and item.participant == self._user.id
-        )
-
-    def _is_here_elsewhere(self, talk: TalkId) -> bool:
-        """Whether another stream of this user, in this process, reads the talk."""
-        return any(
-            isinstance(other, EventStream)
-            and other is not self
-            and other._user.id == self._user.id
-            and talk in other._here
-            for other in self._services.listeners
         )
 
     async def _tell(self, talk: TalkId, event: Presence | RollCall) -> None:
@@ -226,6 +235,10 @@ class EventStream(Response):
         sending.cancel()  # a queue would make it wait for a browser that does not read
 
 
+def _presence(user: User, state: Literal["here", "gone"]) -> Presence:
+    return Presence(participant=user.id, name=user.name, state=state)
+
+
 async def _is_member(services: Services, user: User, talk: TalkId) -> bool:
     try:
         await services.talks.get(talk, user.id)
@@ -236,12 +249,6 @@ async def _is_member(services: Services, user: User, talk: TalkId) -> bool:
 
 def _is_seq(text: str) -> bool:
     return text.isdecimal() and len(text) <= 18  # a bigint has 19
-
-
-def _encoded(kind: str, values: dict[str, Any], seq: int | None) -> bytes:
-    data = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    head = "" if seq is None else f"id: {seq}\n"
-    return f"{head}event: {kind}\ndata: {data}\n\n".encode()
 
 
 async def _chunk(send: Send, data: bytes) -> None:

@@ -72,7 +72,7 @@ async def heard(talk: Readable, services: Asking, user: Asker, report: HeardRepo
     played = ReplyPlayed(user=user.id, **report.model_dump())
     await services.event_log.tell(talk.id, played)  # the floor waits for it, the row does not
     await services.event_log.put_heard(
-        talk.id, ReplyId(report.reply_id), report.listener, report.clause, report.ms
+        talk.id, ReplyId(report.reply_id), user.id, report.listener, report.clause, report.ms
     )
 
 

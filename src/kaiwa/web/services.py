@@ -22,8 +22,10 @@ from kaiwa.ports.measures import Measures
 from kaiwa.ports.recordings import Recordings
 from kaiwa.ports.wakeup import Wakeups
 from kaiwa.web.attempts import Attempts
+from kaiwa.web.presence import Presences
 from kaiwa.web.security import Site
 from kaiwa.web.sessions import Sessions
+from kaiwa.web.sse import Messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Services:
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True
     listeners: set[object] = field(default_factory=set)
+    messages: Messages = field(default_factory=Messages)
+    presences: Presences = field(default_factory=Presences)
     importing: asyncio.Lock = field(default_factory=asyncio.Lock)
     trying: asyncio.Lock = field(default_factory=asyncio.Lock)
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -35,6 +35,7 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
+from kaiwa.policy.playing import DEVICES
 from kaiwa.ports.clip_store import Clip, ClipFormat
 from kaiwa.ports.event_log import FLOOR_LEASE_S, Advance, Capture, ReplyClaim
 
@@ -64,6 +65,7 @@ class MemoryEventLog:
         self._sounds: dict[tuple[TalkId, str], Samples] = {}
         self._talks: dict[TalkId, _Log] = {}
         self._captures: dict[CaptureId, Capture] = {}
+        self._heard: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._readers: defaultdict[TalkId, list[Callable[[str], None]]] = defaultdict(list)
 
     def add_talk(self, talk: TalkId) -> None:
@@ -236,9 +238,14 @@ class MemoryEventLog:
         raise NotFound("there is no such clip")
 
     async def put_heard(
-        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+        self, talk: TalkId, reply: ReplyId, user: UserId, listener: str, clause: int, ms: int
     ) -> None:
-        self._log(talk)
+        events = self._log(talk).events
+        known = any(isinstance(e.event, ReplyStarted) and e.event.reply_id == reply for e in events)
+        devices = self._heard[talk, reply, user]
+        if not known or (listener not in devices and len(devices) >= DEVICES):
+            raise NotFound(f"there is no such reply, or {DEVICES} devices of yours report on it")
+        devices.add(listener)
 
     async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
         for recorded in self._log(talk).events:

@@ -11,7 +11,9 @@ from typing import Any, Final
 import aiosql
 import asyncpg
 
+from kaiwa.domain.ids import TalkId
 from kaiwa.errors import BadRequest, DatabaseDown
+from kaiwa.ports.wakeup import Bus
 
 POOL_SIZE = 10
 CONNECT_TIMEOUT_S = 15.0  # a machine that is all recognition and replies takes its time
@@ -33,6 +35,28 @@ Connection = Any
 """An asyncpg connection (its stubs do not know the pool's proxy)."""
 
 
+class _Connection(asyncpg.Connection):
+    """Remembers whom its transaction is to wake."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.hints: list[tuple[TalkId, str]] = []
+
+
+def channel(talk: TalkId) -> str:
+    """The name talks are LISTENed to by."""
+    return f"talks_{talk}"
+
+
+def wake(connection: Connection, talk: TalkId, payload: str) -> None:
+    """Wake the talk's readers once this transaction is committed."""
+    connection.hints.append((talk, payload))
+
+
+async def _notify(connection: Connection, talk: TalkId, payload: str) -> None:
+    await queries.notify(connection, channel=channel(talk), payload=payload)
+
+
 async def _set_up(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
@@ -40,15 +64,16 @@ async def _set_up(connection: Connection) -> None:
 
 
 class Database:
-    """A pool of connections to one PostgreSQL."""
+    """A pool of connections to one PostgreSQL; `bus` wakes readers where NOTIFY does not."""
 
-    def __init__(self, pool: Any, url: str) -> None:
+    def __init__(self, pool: Any, url: str, bus: Bus | None) -> None:
         self._pool = pool
         self.url = url
+        self.bus = bus
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator[Database]:
+    async def open(cls, url: str, bus: Bus | None = None) -> AsyncIterator[Database]:
         """Raises DatabaseDown when nobody answers there."""
         with _translated():
             pool = await asyncpg.create_pool(
@@ -58,9 +83,10 @@ class Database:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 init=_set_up,
+                connection_class=_Connection,
             )
         try:
-            yield cls(pool, url)
+            yield cls(pool, url, bus)
         finally:
             pool.terminate()
 
@@ -73,13 +99,27 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One connection, in a transaction that ends with the block."""
+        """One connection, in a transaction that ends with the block; then readers are woken."""
         with _translated():
-            async with (
-                self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection,
-                connection.transaction(),
-            ):
-                yield connection
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                connection.hints.clear()  # of one that was rolled back
+                async with connection.transaction():
+                    yield connection
+                    hints = tuple(connection.hints)
+                    if self.bus is None:
+                        for talk, payload in hints:
+                            await _notify(connection, talk, payload)
+        if self.bus is not None:
+            for talk, payload in hints:
+                await self.bus.send(talk, payload)
+
+    async def tell(self, talk: TalkId, payload: str) -> None:
+        """Wake the talk's readers with something that is not stored."""
+        if self.bus is not None:
+            await self.bus.send(talk, payload)
+            return
+        async with self.connection() as connection:
+            await _notify(connection, talk, payload)
 
     async def answers(self) -> None:
         """Return when the database answers. Raises DatabaseDown."""

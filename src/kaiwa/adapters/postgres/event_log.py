@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from kaiwa.adapters import opus
 from kaiwa.adapters.postgres import lines
-from kaiwa.adapters.postgres.database import Connection, Database, queries
+from kaiwa.adapters.postgres.database import Connection, Database, queries, wake
 from kaiwa.domain.audio import SAMPLE_RATE, Samples, Speech
 from kaiwa.domain.events import (
     Durable,
@@ -35,14 +35,10 @@ from kaiwa.domain.ids import (
 )
 from kaiwa.errors import Conflict, NotFound, TakenOver, TooMuch
 from kaiwa.policy.heard import joined
+from kaiwa.policy.playing import DEVICES
 from kaiwa.ports.event_log import FLOOR_LEASE_S, REPLY_LEASE_S, Advance, Capture, ReplyClaim
 
 MAX_NOTIFY_BYTES: Final = 7_900  # PostgreSQL's own limit is 8,000
-
-
-def channel(talk: TalkId) -> str:
-    """The name talks are LISTENed to by."""
-    return f"talks_{talk}"
 
 
 class PostgresEventLog:
@@ -85,8 +81,7 @@ class PostgresEventLog:
         payload = json.dumps(encode(event), ensure_ascii=False)
         if len(payload.encode()) > MAX_NOTIFY_BYTES:
             raise TooMuch(f"a {event.type} event is too large to send")
-        async with self._database.connection() as connection:
-            await queries.notify(connection, channel=channel(talk), payload=payload)
+        await self._database.tell(talk, payload)
 
     async def open_capture(self, talk: TalkId, participant: UserId, capture: CaptureId) -> Capture:
         async with self._database.connection() as connection:
@@ -183,12 +178,21 @@ class PostgresEventLog:
         return text
 
     async def put_heard(
-        self, talk: TalkId, reply: ReplyId, listener: str, clause: int, ms: int
+        self, talk: TalkId, reply: ReplyId, user: UserId, listener: str, clause: int, ms: int
     ) -> None:
         async with self._database.connection() as connection:
-            await queries.put_heard(
-                connection, talk=talk, reply=reply, listener=listener, clause=clause, ms=ms
+            put = await queries.put_heard(
+                connection,
+                talk=talk,
+                reply=reply,
+                owner=f"{user}/",
+                listener=listener,
+                clause=clause,
+                ms=ms,
+                devices=DEVICES,
             )
+        if put is None:
+            raise NotFound(f"there is no such reply, or {DEVICES} devices of yours report on it")
 
     async def utterance(self, talk: TalkId, utterance: UtteranceId) -> UtteranceFinal:
         async with self._database.connection() as connection:
@@ -255,7 +259,7 @@ async def append_in(
     hint = json.dumps({"seq": seq, **payload}, ensure_ascii=False)
     if len(hint.encode()) > MAX_NOTIFY_BYTES:
         hint = json.dumps({"seq": seq})
-    await queries.notify(connection, channel=channel(talk), payload=hint)
+    wake(connection, talk, hint)
     return Recorded(seq=seq, event=event)
 
 
@@ -292,7 +296,7 @@ async def _tell_interrupted(connection: Connection, talk: TalkId, reply: ReplyId
         connection, talk=talk, seq=seq, event_id=new_id(), payload=encode(event)
     )
     await lines.follow(connection, talk, seq, event)
-    await queries.notify(connection, channel=channel(talk), payload=json.dumps({"seq": seq}))
+    wake(connection, talk, json.dumps({"seq": seq}))
 
 
 async def _clauses(connection: Connection, talk: TalkId, reply: ReplyId) -> list[ReplyClause]:

@@ -122,11 +122,18 @@ SELECT payload FROM events
 WHERE talk_id = :talk AND payload ->> 'type' = 'reply.clause' AND payload ->> 'reply_id' = :reply
 ORDER BY seq;
 
--- name: put_heard(talk, reply, listener, clause, ms)!
+-- name: put_heard(talk, reply, owner, listener, clause, ms, devices)$
+-- The reply must be the talk's, and the listener one of so many of its owner's.
 INSERT INTO heard (talk_id, reply_id, listener, clause, ms)
-VALUES (:talk, :reply, :listener, :clause, :ms)
+SELECT :talk, :reply, :owner || :listener, :clause, :ms
+WHERE EXISTS (SELECT 1 FROM replies WHERE id = :reply AND talk_id = :talk) AND :devices > (
+    SELECT count(*) FROM heard
+    WHERE talk_id = :talk AND reply_id = :reply
+        AND starts_with(listener, :owner) AND listener <> :owner || :listener
+)
 ON CONFLICT (talk_id, reply_id, listener)
-DO UPDATE SET clause = excluded.clause, ms = excluded.ms, at = now();
+DO UPDATE SET clause = excluded.clause, ms = excluded.ms, at = now()
+RETURNING true;
 
 -- name: signing_key(fresh)$
 INSERT INTO secrets (name, value) VALUES ('signing-key', :fresh)

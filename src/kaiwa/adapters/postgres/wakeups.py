@@ -10,8 +10,7 @@ from typing import Any, Self
 import asyncpg
 import structlog
 
-from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S
-from kaiwa.adapters.postgres.event_log import channel
+from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S, channel
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import DatabaseDown
 

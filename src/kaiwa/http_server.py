@@ -1,0 +1,46 @@
+"""The HTTP server under the application, and how many connections it holds."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any, Final
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+MAX_CONNECTIONS: Final = 12_000
+"""Open at once in one process; later ones wait to be accepted until others close."""
+SPARE_FILES: Final = 512
+"""For the database, children, models and files."""
+BACKLOG: Final = 1_024
+
+
+def http_server(
+    application: Any, host: str, port: int, cert: Path | None = None, key: Path | None = None
+) -> Any:
+    """A server for the running event loop: `serve()` it, `stop()` it."""
+    return Server(
+        application,
+        host,
+        port,
+        interface=Interfaces.ASGINL,
+        log_enabled=False,
+        ssl_cert=cert,
+        ssl_key=key,
+        backlog=BACKLOG,
+        backpressure=connection_limit(),  # by itself it would hold no more than its backlog
+    )
+
+
+def connection_limit() -> int:
+    """How many connections this process can hold, once its limit of open files is raised as far
+    as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
