@@ -18,7 +18,13 @@ from kaiwa.errors import DatabaseDown
 PROOF_INTERVAL_S = 10.0  # a connection that died silently is noticed by then
 PROOF_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 log = structlog.get_logger()
 
