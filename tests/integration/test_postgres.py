@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 
 from kaiwa.adapters.postgres import database as database_module
+from kaiwa.adapters.postgres import migrate as migrate_module
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database, queries
@@ -210,6 +211,18 @@ async def test_migrations_wait_for_each_other(postgres: str) -> None:
     finally:
         await admin.execute("DROP DATABASE twice WITH (FORCE)")
         await admin.close()
+
+
+async def test_a_start_does_not_wait_for_a_database_that_fell_silent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "_CHECK_S", 0.3)
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE alembic_version")
+        with pytest.raises(DatabaseDown):
+            await migrate(database_url)
+    await holder.close()
 
 
 async def test_a_database_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:

@@ -19,6 +19,14 @@ COMMAND_TIMEOUT_S = 15.0  # nothing kaiwa asks takes longer, unless the database
 HOLD_S = 5.0
 """How long a process may keep a transaction open and do nothing; one that is frozen or out of reach
 would else hold its talk's lock for ever."""
+LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a connection that is only there to be there may raise."""
 _DOWN: Final = (
     OSError,
     TimeoutError,

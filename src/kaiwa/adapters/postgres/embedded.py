@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -188,7 +188,12 @@ def _is_alive(server: EmbeddedPostgres) -> bool:
     """Cheaply, by its process."""
     try:
         first_line = (server.folder / "postmaster.pid").read_text().partition("\n")[0]
-        return psutil.Process(int(first_line)).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(int(first_line))
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return True
+        with suppress(ChildProcessError):  # as process 1 of a container, kaiwa has inherited it
+            os.waitpid(process.pid, os.WNOHANG)
+        return False
     except (OSError, ValueError, psutil.NoSuchProcess):
         return False
 

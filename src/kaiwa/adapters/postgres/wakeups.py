@@ -10,7 +10,7 @@ from typing import Any, Self
 import asyncpg
 import structlog
 
-from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S
+from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S, LOST
 from kaiwa.adapters.postgres.event_log import channel
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import DatabaseDown
@@ -18,13 +18,6 @@ from kaiwa.errors import DatabaseDown
 PROOF_INTERVAL_S = 10.0  # a connection that died silently is noticed by then
 PROOF_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-_LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 log = structlog.get_logger()
 
@@ -46,7 +39,7 @@ class PostgresWakeups:
         wakeups = cls(url)
         try:
             await wakeups._connect()
-        except _LOST as error:
+        except LOST as error:
             raise DatabaseDown(f"the database does not answer: {error}") from error
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(wakeups._keep())
@@ -87,7 +80,7 @@ class PostgresWakeups:
             return
         try:
             await action(self._connection)
-        except _LOST:
+        except LOST:
             self._lost.set()
 
     async def _keep(self) -> None:
@@ -114,7 +107,7 @@ class PostgresWakeups:
             async with self._lock:
                 try:
                     await self._connect()
-                except _LOST:
+                except LOST:
                     continue
                 self._lost.clear()
                 log.info("listen_connection_back", attempts=attempt)
