@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench bench-turns screenshots lock clean
+.PHONY: help serve test check format bench bench-turns faults screenshots lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ screenshots: $(VENV)/dev.done ## take the README's pictures anew, of the real pa
 
 bench-turns: $(VENV)/dev.done ## measure turns: the answer's latency, and answers that came too early
 	$(BIN)/python -m bench.turns $(ARGS)
+
+faults: $(VENV)/dev.done ## break a busy site in every way, from a seed (ARGS="--seed 7 --minutes 10")
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lock: $(VENV)/dev.done ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -U -o requirements.lock
