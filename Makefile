@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench bench-turns bench-fanout screenshots lock clean
+.PHONY: help serve test check format bench bench-turns bench-fanout faults screenshots lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench-turns: $(VENV)/dev.done ## measure turns: the answer's latency, and answer
 
 bench-fanout: $(VENV)/dev.done ## measure a crowd of listeners: from commit to browser, and a stalled one
 	$(BIN)/python -m bench.fanout $(ARGS)
+
+faults: $(VENV)/dev.done ## break a busy site in every way, from a seed (ARGS="--seed 7 --minutes 10")
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lock: $(VENV)/dev.done ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -U -o requirements.lock

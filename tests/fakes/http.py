@@ -88,7 +88,7 @@ class FakeModelServer:
 
     @classmethod
     @asynccontextmanager
-    async def run(cls) -> AsyncIterator[Self]:
+    async def run(cls, port: int = 0) -> AsyncIterator[Self]:
         fake = cls()
         connections: set[asyncio.Task[None]] = set()
 
@@ -104,7 +104,7 @@ class FakeModelServer:
                 connections.discard(task)
                 writer.close()
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(accept, "127.0.0.1", port)
         host, port = server.sockets[0].getsockname()
         fake.url = f"http://{host}:{port}"
         try:

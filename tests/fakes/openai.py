@@ -35,26 +35,26 @@ class FakeOpenAI(FakeModelServer):
     async def _chat(self, exchange: Exchange) -> None:
         await exchange.begin("text/event-stream")
         await exchange.chunk(b": a comment, as servers send to keep a connection\n\n")
-        await exchange.chunk(_event({"choices": [{"delta": {"role": "assistant"}}]}))
+        await exchange.chunk(event({"choices": [{"delta": {"role": "assistant"}}]}))
         for step in self.next_reply():
             match step:
                 case str():
-                    await exchange.chunk(_event({"choices": [{"delta": {"content": step}}]}))
+                    await exchange.chunk(event({"choices": [{"delta": {"content": step}}]}))
                 case Hold():
                     await step.until.wait()
                 case Fail():
-                    await exchange.chunk(_event(_error(step.message)))
+                    await exchange.chunk(event(_error(step.message)))
                     return await exchange.end()
                 case BreakOff():
                     return exchange.break_off()
                 case Raw():
                     await exchange.chunk(step.data)
-        await exchange.chunk(_event({"choices": [{"delta": {}, "finish_reason": "stop"}]}))
+        await exchange.chunk(event({"choices": [{"delta": {}, "finish_reason": "stop"}]}))
         await exchange.chunk(b"data: [DONE]\n\n")
         return await exchange.end()
 
 
-def _event(value: Any) -> bytes:
+def event(value: Any) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
 
 

@@ -6,15 +6,18 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from kaiwa.adapters.postgres import database as database_module
+from kaiwa.adapters.postgres import migrate as migrate_module
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
-from kaiwa.adapters.postgres.database import Database
+from kaiwa.adapters.postgres.database import Database, queries
 from kaiwa.adapters.postgres.embedded import (
     _new_server_user,
     embedded_postgres,
@@ -163,6 +166,31 @@ async def test_a_killed_connection_is_a_database_that_is_down(database: Database
     await database.answers()
 
 
+async def test_a_process_that_is_frozen_in_a_transaction_lets_its_talk_go(
+    database_url: str, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "HOLD_S", 0.5)
+    async with Database.open(database_url) as frozen, Database.open(database_url) as other:
+        with pytest.raises(DatabaseDown):
+            async with frozen.transaction() as connection:
+                await queries.lock_talk(connection, talk=talk.id)
+                recorded = await PostgresEventLog(other).append(talk.id, said("はい"))
+                assert recorded.seq == 2
+                await queries.lock_talk(connection, talk=talk.id)
+        await frozen.answers()
+
+
+async def test_a_connection_that_was_just_told_to_end_is_a_database_that_is_down(
+    database: Database,
+) -> None:
+    with pytest.raises(DatabaseDown):
+        async with database.connection() as connection:
+            fields = b"SFATAL\0C57P01\0Mthe server is going down\0\0"
+            message = b"E" + (4 + len(fields)).to_bytes(4, "big") + fields
+            connection._con._protocol.data_received(message)
+            await connection.fetchval("SELECT 1")
+
+
 async def test_migrations_run_once(database_url: str) -> None:
     await migrate(database_url)
     await migrate(database_url)
@@ -183,6 +211,18 @@ async def test_migrations_wait_for_each_other(postgres: str) -> None:
     finally:
         await admin.execute("DROP DATABASE twice WITH (FORCE)")
         await admin.close()
+
+
+async def test_a_start_does_not_wait_for_a_database_that_fell_silent(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_module, "_CHECK_S", 0.3)
+    holder = await asyncpg.connect(database_url)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE alembic_version")
+        with pytest.raises(DatabaseDown):
+            await migrate(database_url)
+    await holder.close()
 
 
 async def test_a_database_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
@@ -279,6 +319,25 @@ async def test_a_command_does_not_stop_the_server_under_another(tmp_path: Path) 
         command = reads.pop(done.pop())
         await command.communicate(b"\n")
         assert command.returncode == 0
+
+
+async def test_a_server_that_was_killed_comes_back() -> None:
+    with tempfile.TemporaryDirectory(prefix="kaiwa-test-") as folder:
+        await _killed_and_back(Path(folder))
+
+
+async def _killed_and_back(folder: Path) -> None:
+    async with embedded_postgres(folder) as server, Database.open(server.url) as database:
+        pid = int((server.folder / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await database.answers()
+                    break
+                except DatabaseDown:
+                    await asyncio.sleep(0.1)
+        assert int((server.folder / "postmaster.pid").read_text().split()[0]) != pid
 
 
 def test_root_without_useradd_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,10 +115,11 @@ def test_a_token_ends() -> None:
     [
         (PLAIN, "kaiwa-8600", False),
         (SECURE, "__Host-kaiwa-8600", True),
-        (PROXIED, "__Host-kaiwa-8600", True),
+        (PROXIED, "__Host-kaiwa-443", True),
+        (Site(8601, secure=False, proxy_origin="http://talk.lan:81"), "kaiwa-81", False),
     ],
 )
-def test_the_cookie_is_of_this_port_and_of_this_host_where_it_can(
+def test_the_cookie_is_of_the_port_that_browsers_see_and_of_this_host_where_it_can(
     site: Site, name: str, secure: bool
 ) -> None:
     assert (site.cookie_name, site.cookie_secure) == (name, secure)

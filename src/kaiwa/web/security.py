@@ -111,8 +111,11 @@ class Site:
 
     @property
     def cookie_name(self) -> str:
-        """Carries the port: Chromium sends cookies to every port of a host."""
-        name = f"kaiwa-{self.port}"
+        """Carries the port that browsers see, which all processes behind a proxy share: Chromium
+        sends cookies to every port of a host."""
+        name = (
+            f"kaiwa-{urlsplit(self.proxy_origin).port or 443 if self.proxy_origin else self.port}"
+        )
         return f"__Host-{name}" if self.cookie_secure else name
 
     @property

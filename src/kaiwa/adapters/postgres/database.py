@@ -18,15 +18,28 @@ from kaiwa.ports.wakeup import Bus
 POOL_SIZE = 10
 CONNECT_TIMEOUT_S = 15.0  # a machine that is all recognition and replies takes its time
 COMMAND_TIMEOUT_S = 15.0  # nothing kaiwa asks takes longer, unless the database is gone
+HOLD_S = 5.0
+"""How long a process may keep a transaction open and do nothing; one that is frozen or out of reach
+would else hold its talk's lock for ever."""
+LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a connection that is only there to be there may raise."""
 _DOWN: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # told to end, and not closed yet
     asyncpg.OperatorInterventionError,  # shut down, starting, a query that was cancelled
     asyncpg.InsufficientResourcesError,  # connections, memory, disk
     asyncpg.TransactionRollbackError,
     asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 queries: Any = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
@@ -84,6 +97,7 @@ class Database:
                 command_timeout=COMMAND_TIMEOUT_S,
                 init=_set_up,
                 connection_class=_Connection,
+                server_settings={"idle_in_transaction_session_timeout": f"{HOLD_S * 1000:.0f}"},
             )
         try:
             yield cls(pool, url, bus)

@@ -15,22 +15,26 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
+import structlog
 from filelock import FileLock, Timeout
 
 from kaiwa.errors import AlreadyRunning, SetupError
+from kaiwa.pipeline.tasks import one_error
 
 START_TIMEOUT_S = 120  # crash recovery of a busy log takes a while; a fresh start takes one second
 STOP_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 3  # a command such as `kaiwa token` holds the folder for a moment
 COMMAND_TIMEOUT_S = 60  # a queue of commands, or a serve that recovers its log
 COMMAND_POLL_S = 0.2
+KEEP_S = 1.0
 _SERVING = "serving"  # held for as long as a `kaiwa serve` runs
 _SERVER_USER = "embedded_postgres"
 _MAX_SOCKET_FOLDER = 85  # a Unix socket's path ends at 107 bytes, and its name takes 14
@@ -45,6 +49,8 @@ _SETTINGS = {
     "log_error_verbosity": "terse",  # a DETAIL holds values
     "log_min_error_statement": "panic",  # an erroneous statement may hold what people said
 }
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,19 @@ async def embedded_postgres(
 ) -> AsyncIterator[EmbeddedPostgres]:
     """Run PostgreSQL on `data/postgres` for the length of the block, for others to share.
 
-    A server that was left there by a killed `kaiwa serve` is taken over. Raises AlreadyRunning when
+    A server that was left there by a killed `kaiwa serve` is taken over; one that ends meanwhile,
+    killed or for want of disk, is started again. Raises AlreadyRunning when
     another process holds the folder, SetupError with PostgreSQL's own last words.
     """
     async with _running(data, patience_s) as server, _held(data / _SERVING, LOCK_TIMEOUT_S):
-        yield server
+        over = asyncio.Event()
+        with one_error():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_keep(server, over))
+                try:
+                    yield server
+                finally:
+                    over.set()
 
 
 @asynccontextmanager
@@ -102,6 +116,22 @@ async def _running(data: Path, patience_s: float) -> AsyncIterator[EmbeddedPostg
             yield server
         finally:
             await asyncio.shield(asyncio.to_thread(_stop, server))
+
+
+async def _keep(server: EmbeddedPostgres, over: asyncio.Event) -> None:
+    """Start the server again whenever it is gone; not cancelled, or a start would outlast it."""
+    while not over.is_set():
+        try:
+            async with asyncio.timeout(KEEP_S):
+                await over.wait()
+        except TimeoutError:
+            if _is_alive(server):
+                continue
+            log.warning("postgres_gone")
+            try:
+                await asyncio.to_thread(_start, server)
+            except SetupError as error:
+                log.error("postgres_not_started", reason=error.message)
 
 
 async def _served(data: Path) -> EmbeddedPostgres | None:
@@ -152,6 +182,20 @@ def _prepare(folder: Path) -> EmbeddedPostgres:
 
 def _is_running(server: EmbeddedPostgres) -> bool:
     return _control(server, "status", timeout=10).returncode == 0
+
+
+def _is_alive(server: EmbeddedPostgres) -> bool:
+    """Cheaply, by its process."""
+    try:
+        first_line = (server.folder / "postmaster.pid").read_text().partition("\n")[0]
+        process = psutil.Process(int(first_line))
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return True
+        with suppress(ChildProcessError):  # as process 1 of a container, kaiwa has inherited it
+            os.waitpid(process.pid, os.WNOHANG)
+        return False
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return False
 
 
 def _start(server: EmbeddedPostgres) -> None:

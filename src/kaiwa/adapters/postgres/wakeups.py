@@ -10,14 +10,13 @@ from typing import Any, Self
 import asyncpg
 import structlog
 
-from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S, channel
+from kaiwa.adapters.postgres.database import CONNECT_TIMEOUT_S, LOST, channel
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import DatabaseDown
 
 PROOF_INTERVAL_S = 10.0  # a connection that died silently is noticed by then
 PROOF_TIMEOUT_S = 5.0
 RETRY_DELAYS_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 log = structlog.get_logger()
 
@@ -39,7 +38,7 @@ class PostgresWakeups:
         wakeups = cls(url)
         try:
             await wakeups._connect()
-        except _LOST as error:
+        except LOST as error:
             raise DatabaseDown(f"the database does not answer: {error}") from error
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(wakeups._keep())
@@ -80,7 +79,7 @@ class PostgresWakeups:
             return
         try:
             await action(self._connection)
-        except _LOST:
+        except LOST:
             self._lost.set()
 
     async def _keep(self) -> None:
@@ -107,7 +106,7 @@ class PostgresWakeups:
             async with self._lock:
                 try:
                     await self._connect()
-                except _LOST:
+                except LOST:
                     continue
                 self._lost.clear()
                 log.info("listen_connection_back", attempts=attempt)

@@ -14,6 +14,7 @@ import { canStreamRequests, fetchTransport, webSocketTransport } from './transpo
 
 const BACKOFF_MS = [250, 600, 1200, 2500, 5000];
 const STEADY_MS = 5000; // an upload that lived this long starts the back-off anew
+const STALLED_MS = 40_000; // a segment lasts 28 s at most; then something of it is stored
 
 /**
  * @typedef {object} UploadOptions
@@ -81,18 +82,42 @@ export class Upload {
   }
 
   /** @param {number} at byte of the spool */
-  #attempt(at) {
+  async #attempt(at) {
     const { talkId, spool, contentType, resumable } = this.options;
     const { name, send } = this.#transport();
     document.documentElement.dataset.transport = name;
-    return send({
-      talkId,
-      capture: this.id,
-      offset: resumable ? (at - this.base) / BYTES_PER_SAMPLE : 0,
-      contentType,
-      body: spool.read(at, { forget: !resumable }),
-      signal: this.#abort.signal,
-    });
+    const over = new AbortController();
+    const stalled = new AbortController();
+    if (resumable) void this.#watch(stalled, over.signal);
+    try {
+      return await send({
+        talkId,
+        capture: this.id,
+        offset: resumable ? (at - this.base) / BYTES_PER_SAMPLE : 0,
+        contentType,
+        body: spool.read(at, { forget: !resumable }),
+        signal: AbortSignal.any([this.#abort.signal, stalled.signal]),
+      });
+    } finally {
+      over.abort();
+    }
+  }
+
+  /**
+   * A network may stall without closing: an attempt of which nothing becomes durable is given up.
+   * @param {AbortController} stalled @param {AbortSignal} over
+   */
+  async #watch(stalled, over) {
+    const { api, talkId } = this.options;
+    /** @type {number | null | undefined} */
+    let before;
+    while (true) {
+      await pause(STALLED_MS, over);
+      if (over.aborted) return;
+      const now = await api.durableOffset(talkId, this.id).catch(() => before);
+      if (now === before) stalled.abort();
+      before = now;
+    }
   }
 
   /** @returns {{name: string, send: Transport}} */
