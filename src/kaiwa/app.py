@@ -22,6 +22,7 @@ from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.invites import PostgresInvites
+from kaiwa.adapters.postgres.summaries import PostgresSummaries
 from kaiwa.adapters.postgres.sweeping import sweeping
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
@@ -196,6 +197,7 @@ async def assembled(
                 event_log=event_log,
                 wakeups=wakeups,
                 clips=clips,
+                summaries=PostgresSummaries(database),
                 model=engines.chat,
                 voices=engines.voices,
                 owner=owner,

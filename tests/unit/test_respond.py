@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
+from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
 from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
@@ -57,6 +58,7 @@ async def responding(
         event_log=hearing.log,
         wakeups=wakeups or hearing.log,
         clips=NoClips(),
+        summaries=MemorySummaries(hearing.log),
         model=ScriptedChatModel(steps),
         voices=VoiceBook([]),
         owner="me",
@@ -183,6 +185,7 @@ async def answering(
         event_log=hearing.log,
         wakeups=hearing.log,
         clips=NoClips(),
+        summaries=MemorySummaries(hearing.log),
         model=model,
         voices=VoiceBook([]),
         owner="me",
