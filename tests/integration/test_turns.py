@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,36 +11,16 @@ from kaiwa.adapters.memory import asr
 from kaiwa.adapters.memory.llm import Hold
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import TakenOver
-from tests.fakes.hearing import Upload
-from tests.integration.house import L16, EventReader, Guest, House, ServerKind, house
+from tests.integration.house import EventReader, Guest, House, ServerKind, house
+from tests.integration.speaking import of, speaking
 from tests.sounds import silence, speech
 
 LONG = "これはとても長い答えです。まだまだ続きます。"
 
 
-@asynccontextmanager
-async def speaking(guest: Guest, talk: str) -> AsyncIterator[Upload]:
-    """A microphone that is open for the length of the block."""
-    upload = Upload()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            guest.http.post(
-                f"/talks/{talk}/stream", content=upload.body(), headers={"content-type": L16}
-            )
-        )
-        try:
-            yield upload
-        finally:
-            upload.end()
-
-
 def says(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     """What everybody says from now on, in as many quarters of a second."""
     monkeypatch.setitem(asr.SCRIPTS, "ja", words)
-
-
-def of(events: EventReader, kind: str) -> list[dict[str, Any]]:
-    return [event for event in events.seen if event["type"] == kind]
 
 
 async def was_spoken(home: House) -> None:

@@ -19,7 +19,7 @@ from typing import Final, Self
 
 import structlog
 
-from kaiwa.domain.events import Recorded, TalkDeleted, TalkUpdated
+from kaiwa.domain.events import Recorded, TalkDeleted, TalkUpdated, TurnSignal
 from kaiwa.domain.ids import ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk, TalkSettings
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
@@ -27,6 +27,7 @@ from kaiwa.pipeline.fan_out import FanOut, Item, Ready
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.tasks import contained, one_error
 from kaiwa.policy.barge_in import is_echo
+from kaiwa.policy.overhearing import Overhearing, Stretch
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 from kaiwa.policy.turns import State, Turns
 from kaiwa.ports.event_log import EventLog
@@ -37,6 +38,8 @@ LOOK_BACK: Final = 100
 LINGER_S: Final = 10.0
 """A talk is attended a little longer than it is heard: its last words are still to be answered."""
 REST_S: Final = 60.0
+OTHERS_S: Final = 0.6
+"""A final waits so long for words that a louder microphone may hear at the same time."""
 
 log = structlog.get_logger()
 
@@ -55,6 +58,19 @@ class Attendance:
         self.task: asyncio.Task[None] | None = None
         self._cursor: int | None = None
         self._changed = asyncio.Event()
+        self._overhearing = Overhearing()
+        self._observed = asyncio.Event()
+        """Set with the next event; then there is another."""
+
+    async def is_overheard(self, heard: Stretch) -> bool:
+        """Whether a louder capture heard the same; waits a little for what others are hearing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OTHERS_S):
+                while self.turns.hears_others(heard.capture):
+                    if self._overhearing.is_overheard(heard):
+                        break
+                    await self._observed.wait()
+        return self._overhearing.is_overheard(heard)
 
     def is_echo(self, text: str, start: float, end: float) -> bool:
         """Whether what was heard between two times of the monotonic clock is the agent's voice."""
@@ -95,7 +111,11 @@ class Attendance:
             self.turns.observe(item.event, now)
         else:
             self.turns.observe(item, now)
+            if isinstance(item, TurnSignal):
+                self._overhearing.observe(item)
         self._changed.set()
+        observed, self._observed = self._observed, asyncio.Event()
+        observed.set()
 
     async def _decide(self, act: Act) -> None:
         await self.reading.wait()

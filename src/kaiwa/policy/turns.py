@@ -110,6 +110,14 @@ class Turns:
         replies = [self._before, self._reply.playing if self._reply else None]
         return "".join(playing.sounded(start, end) for playing in replies if playing)
 
+    def hears_others(self, capture: str) -> bool:
+        """Whether there are words in the air, of other captures, that are not known yet."""
+        return any(
+            talker.open and not talker.paused
+            for other, talker in self._talkers.items()
+            if other != capture
+        )
+
     # --- what happens ---
 
     def observe(self, event: Durable | Ephemeral | Internal, now: float) -> None:
