@@ -205,7 +205,9 @@ async def assembled(
             )
         )
         fan_out = FanOut(event_log, wakeups)
-        floors = await stack.enter_async_context(Floors.run(event_log, fan_out, responder, owner))
+        floors = await stack.enter_async_context(
+            Floors.run(event_log, fan_out, clips, responder, owner)
+        )
         ears = Ears(
             event_log=event_log,
             talks=talks,

@@ -17,7 +17,7 @@ from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from tests.fakes.hearing import MARI
+from tests.fakes.hearing import MARI, NoClips
 
 
 class SlowLog(MemoryEventLog):
@@ -51,7 +51,7 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
     }
     async with (
         Responder.run(**parts, voices=VoiceBook([]), owner="here") as responder,
-        Floors.run(log, FanOut(log, log), responder, "here") as floors,
+        Floors.run(log, FanOut(log, log), NoClips(), responder, "here") as floors,
         asyncio.TaskGroup() as tasks,
     ):
         attending = floors.attending(talk)

@@ -11,23 +11,13 @@ import pytest
 
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
 from kaiwa.adapters.memory.summaries import MemorySummaries
-from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
-from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
+from kaiwa.domain.ids import ReplyId, TalkId
 from kaiwa.errors import NotFound, TakenOver
 from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from kaiwa.ports.clip_store import Clip, ClipFormat
-from tests.fakes.hearing import MARI, Hearing
-
-
-class NoClips:
-    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
-        return ClipId(new_id())
-
-    async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
-        raise NotFound("there is no such clip")
+from tests.fakes.hearing import MARI, Hearing, NoClips
 
 
 class SlowWakeups:

@@ -134,7 +134,7 @@ class Listening(Hearing):
             "paused",
             utterance_id=self._next_id,
             name=self._user.name,
-            text="" if self._is_echo(start, text) else text,
+            text="" if await self._is_echo(start, text) else text,
             started_ms=heard.started_ms,
             ended_ms=heard.ended_ms,
             level_db=heard.level_db,
@@ -161,7 +161,7 @@ class Listening(Hearing):
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         self._ears.on_voice()
-        if self._is_echo(start, hypothesis.stable + hypothesis.tentative):
+        if await self._is_echo(start, hypothesis.stable + hypothesis.tentative):
             return
         await self._tell(
             UtterancePartial(
@@ -177,7 +177,7 @@ class Listening(Hearing):
         )
 
     async def on_text(self, start: int, ended: SegmentEnded, said: Transcript) -> None:
-        if self._is_echo(start, said.text):
+        if await self._is_echo(start, said.text):
             log.info("echo_withheld", talk=self._talk.id, capture=self._capture.id)
             await self.on_nothing(ended, shown=True)
             return
@@ -237,10 +237,11 @@ class Listening(Hearing):
         level = round(self._loudness.level_db(start, end), 1)
         return Stretch(self._capture.id, self._talk_ms(start), self._talk_ms(end), level, text)
 
-    def _is_echo(self, start: int, text: str) -> bool:
+    async def _is_echo(self, start: int, text: str) -> bool:
         """Whether the segment that began at `start` is the agent's voice, come back."""
         begun = self._sample_zero + start / SAMPLE_RATE
-        return self._attendance.is_echo(text, begun, time.monotonic())
+        heard = self._loudness.powers(start, self.position)
+        return await self._attendance.is_echo(text, begun, time.monotonic(), heard)
 
     async def _signal(
         self,

@@ -105,10 +105,10 @@ class Turns:
             return State.HEARING
         return State.PAUSE if self._words() else State.IDLE
 
-    def sounded(self, start: float, end: float) -> str:
+    def sounded(self, start: float, end: float) -> list[ReplyClause]:
         """What of the agent's voice may have been in the air between two times."""
         replies = [self._before, self._reply.playing if self._reply else None]
-        return "".join(playing.sounded(start, end) for playing in replies if playing)
+        return [each for playing in replies if playing for each in playing.sounded(start, end)]
 
     def hears_others(self, capture: str) -> bool:
         """Whether there are words in the air, of other captures, that are not known yet."""
