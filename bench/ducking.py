@@ -1,0 +1,122 @@
+"""How soon the page makes a reply quiet when somebody speaks over it, in a real Chromium.
+
+    python -m bench.ducking [--rounds 3]
+
+A `kaiwa serve` of its own, a long English reply, and a microphone that says "Yeah." over it. The
+microphone, the clip and what leaves the page are tapped on the page's one AudioContext, so that all
+times are of one clock: from the first voiced block of the microphone (-45 dB) to the first block
+in which what leaves is QUIETER_DB below the clip. Blocks are 5 ms long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, sync_playwright
+from tests.browser.chromium import hearing, launch, write_recording
+from tests.browser.server import KaiwaServer
+from tests.browser.visitor import MODEL_MS, visitor
+from tests.fakes.speech import english
+
+SAID = "Yeah."
+ASKED = "Tell me a long story about a fox and a crow, in at least ten sentences."
+QUIETER_DB = 20.0
+TAPS = """
+(() => {
+  const connect = AudioNode.prototype.connect;
+  const getUserMedia = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const taps = (context) => {
+    if (context.taps) return context.taps;
+    const merger = context.createChannelMerger(3);
+    const meter = context.createScriptProcessor(256, 3, 1);
+    const power = (wave) => wave.reduce((sum, x) => sum + x * x, 0) / wave.length;
+    meter.onaudioprocess = ({ inputBuffer, playbackTime }) =>
+      blocks.push([playbackTime, ...[0, 1, 2].map((n) => power(inputBuffer.getChannelData(n)))]);
+    connect.call(merger, meter);
+    connect.call(meter, context.destination);
+    return (context.taps = merger);
+  };
+  window.blocks = [];
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioNode && this.context instanceof AudioContext) {
+      const clip = this instanceof AudioBufferSourceNode;
+      const leaves = target === this.context.destination;
+      if (clip || leaves) {
+        window.playing = this.context;
+        connect.call(this, taps(this.context), 0, clip ? 1 : 2);
+      }
+    }
+    return connect.call(this, target, ...rest);
+  };
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const stream = await getUserMedia(wanted);
+    if (window.playing) {
+      const copy = window.playing.createMediaStreamSource(stream.clone());
+      connect.call(copy, taps(window.playing), 0, 0);
+    }
+    return stream;
+  };
+})();
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="kaiwa-bench-") as folder:
+        recording = write_recording(Path(folder) / "said.wav", english(SAID))
+        server = KaiwaServer(Path(folder) / "data")
+        server.start()
+        server.wait_until_ready()
+        try:
+            with sync_playwright() as playwright:
+                browser = launch(playwright, *hearing(recording))
+                found = [one_round(browser, server, n) for n in range(rounds)]
+                browser.close()
+        finally:
+            server.stop()
+    print("median", f"{statistics.median(found):.0f} ms of", rounds)
+
+
+def one_round(browser: Browser, server: KaiwaServer, number: int) -> float:
+    token = server.token(f"visitor-{number}")
+    with server.client(token) as http:
+        talk = http.post("/talks", json={"language": "en", "voice": "hibari:heart"}).json()["id"]
+        http.post("/auth/register", json={"name": f"guest-{number}", "password": "a long password"})
+        http.post(f"/talks/{talk}/members", json={"name": f"guest-{number}", "role": "speaker"})
+    with visitor(browser, base_url=server.url) as page:
+        page.page.add_init_script(TAPS)
+        page.open(f"/#/talks/{talk}")
+        page.sign_in(f"guest-{number}", "a long password")
+        page.wait_until_live()
+        page.type(ASKED)
+        page.ask()
+        sounding = "window.blocks.some(([, , clip]) => clip > 1e-5)"
+        page.page.wait_for_function(sounding, timeout=MODEL_MS)
+        page.open_microphone()
+        page.page.wait_for_function(
+            "document.documentElement.dataset.ducked === 'true'", timeout=MODEL_MS
+        )
+        page.page.wait_for_timeout(1_000)
+        blocks = np.array(page.page.evaluate("window.blocks"))
+    found = ducked_after_ms(blocks)
+    print(f"{found:.0f} ms", flush=True)
+    return found
+
+
+def ducked_after_ms(blocks: np.ndarray) -> float:
+    """`blocks`: (time, power of the microphone, of the clip, of what leaves the page)."""
+    time, microphone, clip, leaves = blocks.T
+    began = time[np.flatnonzero(microphone > 10 ** (-45 / 10))[0]]
+    heard = clip > 1e-6
+    quiet = heard & (leaves < clip * 10 ** (-QUIETER_DB / 10)) & (time > began)
+    return float(1_000 * (time[np.flatnonzero(quiet)[0]] - began))
+
+
+if __name__ == "__main__":
+    main()
