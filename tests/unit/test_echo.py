@@ -51,6 +51,11 @@ def test_what_a_person_says_is_no_echo(text: str, played: str) -> None:
             "Tokyo, please make it shorter, and many people live there.",
             "Tokyo is the capital of Japan, and many people live there.",
         ),
+        (
+            "Tokyo is the capital of J-wait a minute and many people live there.",
+            "Tokyo is the capital of Japan, and many people live there.",
+        ),
+        ("富士山の高さはストップ日本で一番高い山です", PLAYED),
     ],
 )
 def test_who_speaks_at_the_same_time_is_heard(text: str, played: str) -> None:
