@@ -6,7 +6,7 @@ import pytest
 
 from kaiwa.domain.talk import Mode
 from kaiwa.policy.turn_decisions import Commit, Cut, Speculate
-from tests.unit.turn_table import QUESTION, Table, partial
+from tests.unit.turn_table import QUESTION, Table, partial, signal
 
 
 @pytest.fixture
@@ -40,6 +40,17 @@ def test_words_stop_it_and_only_words_for_the_agent_are_answered(
     assert table.taken() == [Cut("r-1", "m", (0, 1_500))]
     table.pauses(text, score=0.9).at(0.2).ends(text).at(2)
     assert bool(table.taken(Commit)) is answered
+
+
+def test_half_a_word_of_stop_is_one_when_silence_follows(table: Table) -> None:
+    table.says(QUESTION).at(0.1).replies_with("晴れでしょう。", "暑くなります。").plays(0, 0).at(1)
+    table.taken()
+    table.starts().at(0.4).tell(partial("マッ"))
+    assert table.taken() == []
+    table.at(0.2).tell(signal("silent", "m", silence_ms=200))
+    assert [type(d) for d in table.taken()] == [Cut]
+    table.at(0.5).ends("待て").at(2)
+    assert table.taken(Commit) == []
 
 
 def test_who_has_no_device_that_plays_cuts_at_whatever_is_there(table: Table) -> None:

@@ -133,6 +133,10 @@ _STOPS: Final = frozenset(
         *("chotto", "matte", "chottomatte", "sutoppu", "nostop", "okstop", "okaystop"),
     )
 )
+_STOPS_BEGUN: Final = frozenset(
+    ("まっ", "待っ", "ちょっ", "ちょ", "すと", "すとっ", "とめ", "やめ")
+)
+"""Words of stop, as they are heard before their end: with silence behind, nothing else."""
 _STOP_BEGINNING = re.compile(
     r"(?:いや|あ|え|ね|ねえ|はい|うん|ok|okay|no|oh|hey)?"
     r"(?:待って|まって|待て|ちょっと待|ちょっとまっ|す[とどただ]っ?ぷ|やめて|止めて)"
@@ -148,7 +152,7 @@ def words_over(text: str, *, ended: bool) -> Words:
     said = folded(text)
     if not said:
         return Words.UNSURE
-    if _is_stop(said, text):
+    if _is_stop(said, text) or (ended and said in _STOPS_BEGUN):
         return Words.STOP
     if _ONLY_BACKCHANNELS.fullmatch(said):
         return Words.BACKCHANNEL if ended else Words.UNSURE
@@ -167,7 +171,7 @@ SILENCE_UNITS: Final = 6.0
 def asks_for_silence(text: str) -> bool:
     """Whether a word of stop is all that was said."""
     said = folded(text)
-    return said in _STOPS or (_is_stop(said, text) and units(said) <= SILENCE_UNITS)
+    return said in _STOPS | _STOPS_BEGUN or (_is_stop(said, text) and units(said) <= SILENCE_UNITS)
 
 
 def _is_stop(said: str, text: str) -> bool:

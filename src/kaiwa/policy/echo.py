@@ -77,7 +77,10 @@ def _was_played(said: str, sounded: str) -> bool:
     if distance_within(said, sounded) > DIFFERENCE * len(said):
         return False
     foreign = _foreign(said, sounded)
-    return not any(units(each) >= FOREIGN_UNITS or asks_for_silence(each) for each in foreign)
+    return not any(
+        units(each) >= FOREIGN_UNITS or (len(each) >= _ANCHOR and asks_for_silence(each))
+        for each in foreign
+    )
 
 
 def _foreign(said: str, sounded: str) -> list[str]:

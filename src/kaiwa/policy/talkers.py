@@ -23,6 +23,8 @@ class Talker:
     paused: bool = False
     words: UtteranceFinal | None = None
     """What was said up to the pause."""
+    heard: str = ""
+    """The last hypothesis of this segment."""
     began: float = 0.0
     over_reply: bool = False
     """Whether this segment began while a reply was sounding."""

@@ -169,7 +169,7 @@ class Turns:
         talker.seen, talker.voiced, talker.paused, talker.words = now, True, False, None
         talker.open += opens
         if opens:
-            talker.began, talker.over_reply = now, False
+            talker.began, talker.over_reply, talker.heard = now, False, ""
             self._prefilled = 0
             if self._reply is None and not self._pending:
                 self._turn_began = now
@@ -206,6 +206,8 @@ class Turns:
                 talker.voiced, talker.paused = False, event.signal == "paused"
                 self._silent, self._score = now - event.silence_ms / 1000, None
                 if event.signal == "silent":
+                    if words_over(talker.heard, ended=True) is Words.STOP:  # its end is not needed
+                        self._hear_over(talker, talker.heard, now, ended=True)
                     return
                 over = self._hear_over(talker, event.text, now, ended=True)
                 heeded = event.text and over is Words.SPEECH
@@ -221,8 +223,8 @@ class Turns:
         talker = self._talkers.get(event.capture)
         if talker is None:
             return
-        talker.seen = now
-        self._hear_over(talker, event.stable + event.tentative, now, ended=False)
+        talker.seen, talker.heard = now, event.stable + event.tentative
+        self._hear_over(talker, talker.heard, now, ended=False)
         if self.talk.mode is Mode.BUTTON:
             return  # there is time to read when it is asked for, and recognition wants the cores
         if self._reply is None and len(event.stable) >= self._prefilled + PREFILL_CHARACTERS:
