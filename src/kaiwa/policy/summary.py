@@ -108,7 +108,9 @@ class Block:
 
     def leading(self) -> str:
         """The first sentence of each thing that people said."""
-        said = (each.content for each in self.messages if each.role == "user")
+        said = [each.content for each in self.messages if each.role == "user"]
         firsts = (_SENTENCE.match(each) for each in said)
-        found = (first[0].strip() if first else "" for first in firsts)
-        return ("" if self.is_japanese else " ").join(each for each in found if each)
+        found = (
+            (first[0] if first else text).strip() for first, text in zip(firsts, said, strict=True)
+        )
+        return ("" if self.is_japanese else " ").join(found)
