@@ -23,6 +23,7 @@ from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.invites import PostgresInvites
 from kaiwa.adapters.postgres.recordings import PostgresRecordings
+from kaiwa.adapters.postgres.summaries import PostgresSummaries
 from kaiwa.adapters.postgres.sweeping import sweeping
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
@@ -204,6 +205,7 @@ async def assembled(
                 event_log=event_log,
                 wakeups=wakeups,
                 clips=clips,
+                summaries=PostgresSummaries(database),
                 model=engines.chat,
                 voices=engines.voices,
                 owner=owner,
@@ -211,7 +213,9 @@ async def assembled(
             )
         )
         fan_out = FanOut(event_log, wakeups)
-        floors = await stack.enter_async_context(Floors.run(event_log, fan_out, responder, owner))
+        floors = await stack.enter_async_context(
+            Floors.run(event_log, fan_out, clips, responder, owner)
+        )
         ears = Ears(
             event_log=event_log,
             talks=talks,

@@ -13,19 +13,35 @@ from typing import Any
 from kaiwa.adapters.memory.asr import EnergyVoiceActivity, FakeRecogniser
 from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.memory.talks import MemoryTalks
-from kaiwa.domain.audio import SAMPLE_RATE, Samples
+from kaiwa.domain.audio import SAMPLE_RATE, Samples, Speech
 from kaiwa.domain.events import UtteranceFinal
-from kaiwa.domain.ids import CaptureId, UserId
+from kaiwa.domain.ids import CaptureId, ClipId, TalkId, UserId, new_id
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import KaiwaError
 from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.ingest import BrokenOff
 from kaiwa.pipeline.listen import Ears
+from kaiwa.ports.clip_store import Clip, ClipFormat
 from kaiwa.ports.turn import TurnDetector
 
 MARI = User(id=UserId("mari"), name="まり")
 KEN = User(id=UserId("ken"), name="Ken")
 CAPTURE = CaptureId("capture-1")
+
+
+class NoClips:
+    """`ports.clip_store.ClipStore` that keeps nothing."""
+
+    async def put(
+        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
+    ) -> ClipId:
+        return ClipId(new_id())
+
+    async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
+        return None
+
+    async def voice(self, talk: TalkId, clip: ClipId) -> str | None:
+        return None
 
 
 class WatchedLog(MemoryEventLog):
@@ -60,7 +76,7 @@ class Hearing:
 
     async def begin(self) -> Hearing:
         self.talk = await self.talks.create(MARI, TalkSettings(language="ja"), None)
-        self.attendance = Attendance(self.talk)
+        self.attendance = Attendance(self.talk, NoClips())
         await self.log.listen(self.talk.id, self._payloads.put_nowait)
         return self
 

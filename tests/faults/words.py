@@ -11,7 +11,7 @@ import numpy as np
 
 from kaiwa.adapters.memory.asr import LOUD
 from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, as_float, ms_to_samples
-from kaiwa.domain.speech import Transcript
+from kaiwa.domain.speech import Partial, Transcript
 
 WORD_MS = 300
 VOCABULARY = "".join(chr(0x5100 + n) for n in range(64))  # nothing the fake model says
@@ -72,8 +72,9 @@ class WordSegment:
     def feed(self, samples: Samples) -> None:
         self._pieces.append(samples)
 
-    async def partial(self) -> str | None:
-        return self._heard() or None
+    async def partial(self) -> Partial | None:
+        text = self._heard()
+        return Partial(text, (1.0,) * len(text)) if text else None
 
     async def final(self, *, last: bool = True) -> Transcript:
         del last

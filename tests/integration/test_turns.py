@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,27 +11,11 @@ from kaiwa.adapters.memory import asr
 from kaiwa.adapters.memory.llm import Hold
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import TakenOver
-from tests.fakes.hearing import Upload
-from tests.integration.house import L16, EventReader, Guest, House, ServerKind, house
+from tests.integration.house import EventReader, Guest, House, ServerKind, house
+from tests.integration.speaking import of, speaking
 from tests.sounds import silence, speech
 
 LONG = "これはとても長い答えです。まだまだ続きます。"
-
-
-@asynccontextmanager
-async def speaking(guest: Guest, talk: str) -> AsyncIterator[Upload]:
-    """A microphone that is open for the length of the block."""
-    upload = Upload()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            guest.http.post(
-                f"/talks/{talk}/stream", content=upload.body(), headers={"content-type": L16}
-            )
-        )
-        try:
-            yield upload
-        finally:
-            upload.end()
 
 
 def says(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
@@ -41,19 +23,19 @@ def says(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     monkeypatch.setitem(asr.SCRIPTS, "ja", words)
 
 
-def of(events: EventReader, kind: str) -> list[dict[str, Any]]:
-    return [event for event in events.seen if event["type"] == kind]
-
-
 async def was_spoken(home: House) -> None:
     async with asyncio.timeout(20):
         await home.tones.spoke.wait()
 
 
-async def report(guest: Guest, talk: str, reply: str, clause: int, ms: int) -> None:
-    body = {"listener": "device-1", "reply_id": reply, "clause": clause, "ms": ms}
+async def hears(guest: Guest, talk: str, events: EventReader, ms: int = 0) -> dict[str, Any]:
+    """Asks for a reply by typing; returns its first clause, of which so much has been played."""
+    await guest.http.post(f"/talks/{talk}/messages", json={"text": "話して"})
+    clause = await events.until("reply.clause")
+    body = {"listener": "device-1", "reply_id": clause["reply_id"], "clause": 0, "ms": ms}
     answer = await guest.http.post(f"/talks/{talk}/heard", json=body)
     assert answer.status_code == 204, answer.text
+    return clause
 
 
 async def test_a_turn_is_answered_once_however_many_utterances_it_has(
@@ -125,9 +107,7 @@ async def test_words_over_a_reply_cut_it_and_are_answered(
     home.chat.replies = [["短い。", Hold(asyncio.Event())], ["どうぞ。"]]
     talk = await mari.new_talk(mode="hands-free")
     async with mari.reading(talk) as events:
-        await mari.http.post(f"/talks/{talk}/messages", json={"text": "話して"})
-        clause = await events.until("reply.clause")
-        await report(mari, talk, clause["reply_id"], 0, clause["duration_ms"])
+        clause = await hears(mari, talk, events, ms=200)
         says(monkeypatch, "それより", "別の", "話を", "して")
         await mari.speak(talk, speech(1_000, 900))
         cut = await events.until("reply.cut")
@@ -145,9 +125,7 @@ async def test_a_backchannel_does_not_stop_a_reply_and_is_not_answered(
     home.chat.replies = [[LONG, Hold(go_on), "おわり。"]]
     talk = await mari.new_talk(mode="hands-free")
     async with mari.reading(talk) as events:
-        await mari.http.post(f"/talks/{talk}/messages", json={"text": "話して"})
-        clause = await events.until("reply.clause")
-        await report(mari, talk, clause["reply_id"], 0, 0)
+        await hears(mari, talk, events)
         says(monkeypatch, "うん、")
         await mari.speak(talk, speech(500, 900))
         await events.until("utterance.final")
@@ -167,9 +145,7 @@ async def test_the_agents_own_voice_is_neither_written_down_nor_answered(
     home.chat.replies = [[LONG, Hold(go_on), "おわり。"]]
     talk = await mari.new_talk(mode="hands-free")
     async with mari.reading(talk) as events:
-        await mari.http.post(f"/talks/{talk}/messages", json={"text": "話して"})
-        clause = await events.until("reply.clause")
-        await report(mari, talk, clause["reply_id"], 0, 100)
+        await hears(mari, talk, events, ms=100)
         says(monkeypatch, "これは", "とても", "長い", "答えで")
         answer = await mari.speak(talk, speech(1_000, 900), capture="capture-1")
         assert answer.json()["utterances"] == []

@@ -8,6 +8,7 @@ import pytest
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.memory.llm import ScriptedChatModel
+from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.talks import MemoryTalks
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import TalkSettings
@@ -16,7 +17,7 @@ from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.floor import Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from tests.fakes.hearing import MARI
+from tests.fakes.hearing import MARI, NoClips
 
 
 class SlowLog(MemoryEventLog):
@@ -41,10 +42,16 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
     talks = MemoryTalks(log)
     talks.add_user(MARI)
     talk = await talks.create(MARI, TalkSettings(language="ja"), None)
-    parts = {"event_log": log, "wakeups": log, "clips": None, "model": ScriptedChatModel()}
+    parts = {
+        "event_log": log,
+        "wakeups": log,
+        "clips": None,
+        "summaries": MemorySummaries(log),
+        "model": ScriptedChatModel(),
+    }
     async with (
         Responder.run(**parts, voices=VoiceBook([]), owner="here") as responder,
-        Floors.run(log, FanOut(log, log), responder, "here") as floors,
+        Floors.run(log, FanOut(log, log), NoClips(), responder, "here") as floors,
         asyncio.TaskGroup() as tasks,
     ):
         attending = floors.attending(talk)

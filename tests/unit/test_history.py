@@ -10,6 +10,7 @@ from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.domain.events import MemberJoined, Recorded
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Role
+from kaiwa.errors import NotFound
 from kaiwa.pipeline import history
 from kaiwa.pipeline.history import Histories
 
@@ -65,3 +66,17 @@ async def test_only_the_talks_asked_for_last_are_kept(monkeypatch: pytest.Monkey
     log.reads.clear()
     await histories.of(TALK)
     assert 0 in log.reads
+
+
+async def test_what_is_erased_is_in_no_later_prompt() -> None:
+    log = CountingLog()
+    for name in "abc":
+        await log.join(name)
+    histories = Histories(log)
+    await histories.of(TALK)
+    log.erase(TALK, 1, 2)
+    assert [r.seq for r in await histories.of(TALK)] == [3]
+    log.forget_talk(TALK)
+    with pytest.raises(NotFound):
+        await histories.of(TALK)
+    assert "'c'" not in str(vars(histories))

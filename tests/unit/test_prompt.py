@@ -19,7 +19,7 @@ from kaiwa.domain.events import (
 )
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Role, Talk
-from kaiwa.policy.prompt import chat_prompt, estimate_tokens
+from kaiwa.policy.prompt import SUMMARIES, blocks, chat_prompt, estimate_tokens
 
 
 def talk(language: str = "ja", instructions: str = "", agent_name: str = "みみ") -> Talk:
@@ -199,3 +199,51 @@ def test_long_instructions_leave_room_for_the_talk() -> None:
     messages = chat_prompt(talk(instructions="規則" * 4_000), log(said("やあ")), budget=1_000)
     assert sum(estimate_tokens(message.content) for message in messages) <= 1_000
     assert messages[-1].content == "やあ"
+
+
+def long_talk(turns: int) -> list[Durable]:
+    events: list[Durable] = []
+    for turn in range(turns):
+        events += [said(f"{turn}番目の質問です。" * 4), *reply(f"{turn}番目の答えです。" * 4)]
+    return [*events, said("最後の質問。")]
+
+
+def test_what_is_cut_stays_in_short_and_changes_only_when_more_is_cut() -> None:
+    seen: list[tuple[str, str]] = []
+    for turns in range(1, 60):
+        events = log(*long_talk(turns))
+        summaries = {
+            b.digest: b.messages[0].content[:6] for b in blocks(talk(), events, budget=1_000)
+        }
+        messages = chat_prompt(talk(), events, summaries, budget=1_000)
+        assert sum(estimate_tokens(message.content) for message in messages) <= 1_000
+        seen.append((messages[0].content, messages[1].content))
+    changes = [(a, b) for a, b in pairwise(seen) if a != b]
+    assert 1 < len(changes) < 15
+    assert all(a[1] != b[1] for a, b in changes)  # never without a cut
+    assert seen[0][0] in seen[-1][0] and "- 0番目の質" in changes[0][1][0]
+
+
+def test_a_block_is_known_before_it_is_cut() -> None:
+    known: set[str] = set()
+    for turns in range(60):
+        events = log(*long_talk(turns))
+        wanted = [block.digest for block in blocks(talk(), events, budget=1_000)]
+        prompt = chat_prompt(talk(), events, dict.fromkeys(known, "要約"), budget=1_000)
+        assert prompt[0].content.count("- ") == prompt[0].content.count("- 要約") <= SUMMARIES
+        known.update(wanted)
+
+
+def test_without_a_summary_the_first_words_stand_in_for_it() -> None:
+    system = chat_prompt(talk(), log(*long_talk(30)), budget=1_000)[0].content
+    assert "番目の質問です。" in system and "番目の答え" not in system
+
+
+def test_a_correction_of_words_that_are_cut_makes_it_another_block() -> None:
+    events = long_talk(30)
+    before = blocks(talk(), log(*events), budget=1_000)
+    first = before[0].messages[0].content.split("\n")[0]
+    edited = UtteranceEdited(utterance_id=first, text=first.replace("質問", "訂正"), by="aki")
+    after = blocks(talk(), log(*events, edited), budget=1_000)
+    assert [b.digest for b in after][1:] == [b.digest for b in before][1:]
+    assert before[0].digest not in {b.digest for b in after}

@@ -10,23 +10,14 @@ from typing import Any
 import pytest
 
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
-from kaiwa.domain.audio import Speech
+from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
-from kaiwa.domain.ids import ClipId, ReplyId, TalkId, new_id
+from kaiwa.domain.ids import ReplyId, TalkId
 from kaiwa.errors import NotFound, TakenOver
 from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
-from kaiwa.ports.clip_store import Clip, ClipFormat
-from tests.fakes.hearing import MARI, Hearing
-
-
-class NoClips:
-    async def put(self, talk: TalkId, voice: str, speech: Speech) -> ClipId:
-        return ClipId(new_id())
-
-    async def get(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
-        raise NotFound("there is no such clip")
+from tests.fakes.hearing import MARI, Hearing, NoClips
 
 
 class SlowWakeups:
@@ -57,6 +48,7 @@ async def responding(
         event_log=hearing.log,
         wakeups=wakeups or hearing.log,
         clips=NoClips(),
+        summaries=MemorySummaries(hearing.log),
         model=ScriptedChatModel(steps),
         voices=VoiceBook([]),
         owner="me",
@@ -183,6 +175,7 @@ async def answering(
         event_log=hearing.log,
         wakeups=hearing.log,
         clips=NoClips(),
+        summaries=MemorySummaries(hearing.log),
         model=model,
         voices=VoiceBook([]),
         owner="me",

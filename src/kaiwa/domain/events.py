@@ -212,9 +212,10 @@ class ReplyPlayed(_Event):
 class TurnSignal(_Event):
     """What a capture's process tells the talk's floor of a segment; not for readers.
 
-    `silent`: the voice fell silent `silence_ms` ago; `paused`: the same, after `text`; `judged`:
-    the turn model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`:
-    the segment is over without words; `late`: the utterance of that id is older than its live edge;
+    `silent`: the voice fell silent `silence_ms` ago; `paused`: the same, after `text`, which was
+    said from `started_ms` to `ended_ms` of the talk at `level_db` of full scale; `judged`: the turn
+    model's `score` of that pause; `resumed`: the pause was inside the segment; `nothing`: the
+    segment is over without words; `late`: the utterance of that id is older than its live edge;
     `gone`: the capture begins anew or is over, and nothing of it is open.
     """
 
@@ -226,6 +227,8 @@ class TurnSignal(_Event):
     name: str = ""
     text: str = ""
     started_ms: int = 0
+    ended_ms: int = 0
+    level_db: float | None = None
     silence_ms: int = 0
     score: float | None = None
 

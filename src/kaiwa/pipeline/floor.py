@@ -17,18 +17,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Self
 
+import numpy as np
 import structlog
 
-from kaiwa.domain.events import Recorded, TalkDeleted, TalkUpdated
-from kaiwa.domain.ids import ReplyId, TalkId, UserId
+from kaiwa.domain.events import Recorded, TalkDeleted, TalkUpdated, TurnSignal
+from kaiwa.domain.ids import ClipId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk, TalkSettings
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
 from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from kaiwa.pipeline.loudness import clip_powers
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.tasks import contained, one_error
-from kaiwa.policy.barge_in import is_echo
+from kaiwa.policy.echo import Levels, is_echo, likeness
+from kaiwa.policy.overhearing import Overhearing, Stretch
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 from kaiwa.policy.turns import State, Turns
+from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 
 RENEW_S: Final = 1.0
@@ -37,6 +41,10 @@ LOOK_BACK: Final = 100
 LINGER_S: Final = 10.0
 """A talk is attended a little longer than it is heard: its last words are still to be answered."""
 REST_S: Final = 60.0
+CLIPS_KEPT: Final = 32
+"""Whose levels are known: what of a reply may still be in the air."""
+OTHERS_S: Final = 0.6
+"""A final waits so long for words that a louder microphone may hear at the same time."""
 
 log = structlog.get_logger()
 
@@ -44,8 +52,10 @@ log = structlog.get_logger()
 class Attendance:
     """One talk as this process attends it."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, talk: Talk, clips: ClipStore) -> None:
         self.turns = Turns(talk)
+        self._clips = clips
+        self._powers: dict[str, Levels] = {}
         self.fence: int | None = None
         """Of the floor, while it is ours."""
         self.users = 0
@@ -55,10 +65,40 @@ class Attendance:
         self.task: asyncio.Task[None] | None = None
         self._cursor: int | None = None
         self._changed = asyncio.Event()
+        self._overhearing = Overhearing()
+        self._observed = asyncio.Event()
+        """Set with the next event; then there is another."""
 
-    def is_echo(self, text: str, start: float, end: float) -> bool:
+    async def is_overheard(self, heard: Stretch) -> bool:
+        """Whether a louder capture heard the same; waits a little for what others are hearing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OTHERS_S):
+                while self.turns.hears_others(heard.capture):
+                    if self._overhearing.is_overheard(heard):
+                        break
+                    await self._observed.wait()
+        return self._overhearing.is_overheard(heard)
+
+    async def is_echo(self, text: str, start: float, end: float, heard: Levels) -> bool:
         """Whether what was heard between two times of the monotonic clock is the agent's voice."""
-        return is_echo(text, self.turns.sounded(start, end))
+        clauses = self.turns.sounded(start, end)
+        if not clauses:
+            return False
+        played = [await self._clip_powers(clause.clip) for clause in clauses if clause.clip]
+        found = likeness(heard, np.concatenate(played)) if played else None
+        return is_echo(text, "".join(clause.text for clause in clauses), found)
+
+    async def _clip_powers(self, clip: str) -> Levels:
+        """Nothing where the clip cannot be had."""
+        if clip not in self._powers:
+            self._powers[clip] = np.zeros(0)
+            with contextlib.suppress(KaiwaError):
+                found = await self._clips.find(self.turns.talk.id, ClipId(clip), "audio/wav")
+                if found is not None:
+                    self._powers[clip] = clip_powers(found.data)
+            while len(self._powers) > CLIPS_KEPT:
+                del self._powers[next(iter(self._powers))]
+        return self._powers.get(clip, np.zeros(0))
 
     async def attend(self, event_log: EventLog, fan_out: FanOut, act: Act) -> None:
         """Keep the turns, and act on what they ask for while the floor is ours."""
@@ -95,7 +135,11 @@ class Attendance:
             self.turns.observe(item.event, now)
         else:
             self.turns.observe(item, now)
+            if isinstance(item, TurnSignal):
+                self._overhearing.observe(item)
         self._changed.set()
+        observed, self._observed = self._observed, asyncio.Event()
+        observed.set()
 
     async def _decide(self, act: Act) -> None:
         await self.reading.wait()
@@ -121,10 +165,16 @@ class Floors:
     """The talks that this process attends; open it with `run`, whose block owns every task."""
 
     def __init__(
-        self, event_log: EventLog, fan_out: FanOut, responder: Responder, owner: str
+        self,
+        event_log: EventLog,
+        fan_out: FanOut,
+        clips: ClipStore,
+        responder: Responder,
+        owner: str,
     ) -> None:
         self._log = event_log
         self._fan_out = fan_out
+        self._clips = clips
         self._responder = responder
         self._owner = owner
         self._attended: dict[TalkId, Attendance] = {}
@@ -133,10 +183,15 @@ class Floors:
     @classmethod
     @asynccontextmanager
     async def run(
-        cls, event_log: EventLog, fan_out: FanOut, responder: Responder, owner: str
+        cls,
+        event_log: EventLog,
+        fan_out: FanOut,
+        clips: ClipStore,
+        responder: Responder,
+        owner: str,
     ) -> AsyncIterator[Self]:
         """Attend for the length of the block, and leave the floors to others at its end."""
-        floors = cls(event_log, fan_out, responder, owner)
+        floors = cls(event_log, fan_out, clips, responder, owner)
         async with asyncio.TaskGroup() as floors._tasks:
             heartbeat = floors._tasks.create_task(floors._heartbeat())
             try:
@@ -156,7 +211,7 @@ class Floors:
         attendance = self._attended.get(talk.id)
         begins = attendance is None
         if attendance is None:
-            attendance = self._attended[talk.id] = Attendance(talk)
+            attendance = self._attended[talk.id] = Attendance(talk, self._clips)
             attendance.task = self._tasks.create_task(
                 contained(partial(self._attend, attendance), "floor")
             )

@@ -33,8 +33,10 @@ from kaiwa.domain.talk import Role, Talk, User
 from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
 from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.hearing import Expected, Hearing
+from kaiwa.pipeline.loudness import Loudness
 from kaiwa.pipeline.tasks import patiently
 from kaiwa.policy.endpointing import EAGER_PAUSE, SegmentEnded
+from kaiwa.policy.overhearing import Stretch
 from kaiwa.ports.accounts import Talks
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.event_log import Advance, Capture, EventLog
@@ -77,9 +79,11 @@ class Listening(Hearing):
         self._user = user
         self._capture = capture
         self._sample_zero = time.monotonic() - capture.age_ms / 1000
+        self._loudness = Loudness(capture.offset)
         self._recent: Samples = np.zeros(0, np.int16)
         self._before_pause = self._recent
         self._silent_since = 0.0  # by the clock, while there is a pause
+        self._silent_from = 0  # and by the sound
         self.utterances: list[UtteranceFinal] = []
 
     @classmethod
@@ -98,6 +102,7 @@ class Listening(Hearing):
                 await listening._signal("gone")
 
     async def hear(self, block: Samples) -> None:
+        self._loudness.add(block)
         if self._ears.turn is not None:
             self._recent = np.concatenate([self._recent, block])[-TURN_SOUND:]
         await super().hear(block)
@@ -110,6 +115,7 @@ class Listening(Hearing):
 
     async def on_pause(self) -> None:
         self._silent_since = time.monotonic() - samples_to_ms(EAGER_PAUSE) / 1000
+        self._silent_from = self.position - EAGER_PAUSE
         self._before_pause = self._recent
         if self._is_live():
             await self._signal("silent", silence_ms=samples_to_ms(EAGER_PAUSE))
@@ -123,12 +129,15 @@ class Listening(Hearing):
         if not self._is_live():
             return
         sound = self._before_pause
+        heard = self._stretch(start, self._silent_from, text)
         await self._signal(
             "paused",
             utterance_id=self._next_id,
             name=self._user.name,
-            text="" if self._is_echo(start, text) else text,
-            started_ms=self._talk_ms(start),
+            text="" if await self._is_echo(start, text) else text,
+            started_ms=heard.started_ms,
+            ended_ms=heard.ended_ms,
+            level_db=heard.level_db,
             silence_ms=round((time.monotonic() - self._silent_since) * 1000),
         )
         if self._ears.turn is None or not text:
@@ -152,7 +161,7 @@ class Listening(Hearing):
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         self._ears.on_voice()
-        if self._is_echo(start, hypothesis.stable + hypothesis.tentative):
+        if await self._is_echo(start, hypothesis.stable + hypothesis.tentative):
             return
         await self._tell(
             UtterancePartial(
@@ -170,8 +179,13 @@ class Listening(Hearing):
     async def on_text(
         self, start: int, ended: SegmentEnded, said: Transcript, sound: Samples
     ) -> None:
-        if self._is_echo(start, said.text):
+        if await self._is_echo(start, said.text):
             log.info("echo_withheld", talk=self._talk.id, capture=self._capture.id)
+            await self.on_nothing(ended, shown=True)
+            return
+        heard = self._stretch(start, ended.voice_end, said.text)
+        if await self._attendance.is_overheard(heard):
+            log.info("overheard_withheld", talk=self._talk.id, capture=self._capture.id)
             await self.on_nothing(ended, shown=True)
             return
         if not self._is_live():
@@ -225,10 +239,15 @@ class Listening(Hearing):
         await patiently(move, DATABASE_PATIENCE_S)
         await self._tell(CaptureDurable(capture=self._capture.id, offset=self._capture.offset))
 
-    def _is_echo(self, start: int, text: str) -> bool:
+    def _stretch(self, start: int, end: int, text: str) -> Stretch:
+        level = round(self._loudness.level_db(start, end), 1)
+        return Stretch(self._capture.id, self._talk_ms(start), self._talk_ms(end), level, text)
+
+    async def _is_echo(self, start: int, text: str) -> bool:
         """Whether the segment that began at `start` is the agent's voice, come back."""
         begun = self._sample_zero + start / SAMPLE_RATE
-        return self._attendance.is_echo(text, begun, time.monotonic())
+        heard = self._loudness.powers(start, self.position)
+        return await self._attendance.is_echo(text, begun, time.monotonic(), heard)
 
     async def _signal(
         self,

@@ -17,25 +17,20 @@ from typing import Any, Final, Literal, Self
 import structlog
 
 from kaiwa.domain.chat import ChatMessage
-from kaiwa.domain.events import (
-    Recorded,
-    ReplyCut,
-    ReplyFinished,
-    ReplyStopping,
-    UtteranceFinal,
-)
+from kaiwa.domain.events import ReplyCut, ReplyFinished, ReplyStopping, UtteranceFinal
 from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
-from kaiwa.pipeline.history import Histories
 from kaiwa.pipeline.making import PATIENCE_S, Maker, Reply
+from kaiwa.pipeline.prompts import Prompts
+from kaiwa.pipeline.spare_time import SpareTime
 from kaiwa.pipeline.tasks import contained, patiently
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.heard import heard_text, joined
-from kaiwa.policy.prompt import chat_prompt
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
+from kaiwa.ports.summaries import Summaries
 from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
@@ -54,6 +49,7 @@ class Responder:
         event_log: EventLog,
         wakeups: Wakeups,
         clips: ClipStore,
+        summaries: Summaries,
         model: ChatModel,
         voices: VoiceBook,
         owner: str,
@@ -65,7 +61,7 @@ class Responder:
         self._owner = owner
         self._speculates = speculates
         self._maker = Maker(event_log, clips, model, voices)
-        self._histories = Histories(event_log)
+        self._prompts = Prompts(event_log, summaries, model, SpareTime(voices))
         self._replies: dict[ReplyId, Reply] = {}
         self._guesses: dict[TalkId, Reply] = {}
         self._prefills: dict[TalkId, asyncio.Task[None]] = {}
@@ -78,11 +74,15 @@ class Responder:
         """Serve replies for the length of the block; those still going on are interrupted."""
         responder = cls(**parts)
         async with asyncio.TaskGroup() as responder._tasks:
-            heartbeat = responder._tasks.create_task(responder._heartbeat())
+            lasting = [
+                responder._tasks.create_task(responder._heartbeat()),
+                responder._tasks.create_task(contained(responder._prompts.sum_up, "summaries")),
+            ]
             try:
                 yield responder
             finally:
-                heartbeat.cancel()
+                for task in lasting:
+                    task.cancel()
                 for reply in (*responder._replies.values(), *responder._guesses.values()):
                     reply.stop()
                 for prefill in responder._prefills.values():
@@ -127,7 +127,7 @@ class Responder:
         await self.discard(talk.id)
         if not self._speculates or any(r.talk.id == talk.id for r in self._replies.values()):
             return
-        reply = Reply(talk, await self._prompt(talk, words))
+        reply = Reply(talk, await self._prompts.of(talk, words))
         self._guesses[talk.id] = reply
         reply.making = self._tasks.create_task(self._make(reply))
 
@@ -176,7 +176,11 @@ class Responder:
         guess = self._guesses.pop(talk.id, None)
         if guess is None:
             return None
-        wanted = (await self._prompt(talk), talk.llm_model, talk.voice)
+        try:
+            wanted = (await self._prompts.of(talk), talk.llm_model, talk.voice)
+        except KaiwaError:
+            await _end(guess)
+            raise
         made = (guess.messages, guess.talk.llm_model, guess.talk.voice)
         if made == wanted and guess.error is None:
             return guess
@@ -185,17 +189,11 @@ class Responder:
 
     async def _make(self, reply: Reply) -> None:
         try:
-            reply.messages = reply.messages or await self._prompt(reply.talk)
+            reply.messages = reply.messages or await self._prompts.of(reply.talk)
         except KaiwaError as error:
             reply.error = error
             return
         await self._maker.make(reply)
-
-    async def _prompt(self, talk: Talk, words: UtteranceFinal | None = None) -> list[ChatMessage]:
-        events = await self._histories.of(talk.id)
-        if words is not None:
-            events = [*events, Recorded(seq=len(events) + 1, event=words)]
-        return chat_prompt(talk, events)
 
     def _begin(self, reply: Reply, reply_id: ReplyId) -> None:
         self._read = ()
@@ -207,7 +205,7 @@ class Responder:
         if words is None:
             await asyncio.sleep(PREFILL_AFTER_S)
         try:
-            messages = await self._prompt(talk, words)
+            messages = await self._prompts.of(talk, words)
             if messages != self._read:
                 await self._model.prefill(messages, talk=talk.id)
                 self._read = messages

@@ -32,7 +32,7 @@ class VoiceBook:
         self.replies = 0
         """How many are being made."""
         self.disturbed_at = time.monotonic()
-        self.on_disturbed: Callable[[], None] = lambda: None
+        self.on_disturbed: list[Callable[[], None]] = []
         self.in_use: dict[str, Prosody] = {}
         """How each voice spoke last."""
         self._clips = ClipCache()
@@ -114,7 +114,8 @@ class VoiceBook:
     def disturb(self) -> None:
         """Somebody speaks, or waits for a voice: what is made in advance has to wait."""
         self.disturbed_at = time.monotonic()
-        self.on_disturbed()
+        for told in self.on_disturbed:
+            told()
 
     def _all(self) -> Iterator[tuple[VoiceEngine, Voice]]:
         return ((engine, voice) for engine in self.engines for voice in engine.voices)

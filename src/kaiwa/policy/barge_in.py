@@ -7,7 +7,7 @@ import unicodedata
 from enum import Enum, auto
 from typing import Final
 
-from kaiwa.policy.similar import distance, distance_within, folded
+from kaiwa.policy.similar import distance, folded, units
 
 
 class Words(Enum):
@@ -23,12 +23,9 @@ class Words(Enum):
 
 SPEECH_UNITS: Final = 7.0
 """What is longer than this and no backchannel is speech, also while it is still going on; a first
-hypothesis of そうですね was そういったら. A
-Japanese character is one unit, a letter of an alphabet four tenths."""
+hypothesis of そうですね was そういったら."""
 SHORTEST_SPEECH_UNITS: Final = 3.0
 """What is shorter, and no word of stop, is a backchannel that was misheard (うん as 文)."""
-_LATIN_UNIT: Final = 0.4
-_ASCII: Final = 128
 _MISHEARD_FROM: Final = 4
 """A word of stop this long is still one with a letter wrong."""
 
@@ -98,6 +95,7 @@ _ONLY_BACKCHANNELS = re.compile(f"(?:{'|'.join(_BACKCHANNELS)})+")
 
 _STOPS: Final = frozenset(
     (
+        *("また", "またまた"),  # 待って as it is heard at first
         *("待って", "まって", "待った", "まった", "待て", "まて", "待ってください", "待ってて"),
         *("まってください", "ちょっと", "ちょと", "ちょっといい", "ちょっといいですか", "ちょい"),
         *(
@@ -135,10 +133,15 @@ _STOPS: Final = frozenset(
         *("chotto", "matte", "chottomatte", "sutoppu", "nostop", "okstop", "okaystop"),
     )
 )
+_STOPS_BEGUN: Final = frozenset(
+    ("まっ", "待っ", "ちょっ", "ちょ", "すと", "すとっ", "とめ", "やめ")
+)
+"""Words of stop, as they are heard before their end: with silence behind, nothing else."""
 _STOP_BEGINNING = re.compile(
     r"(?:いや|あ|え|ね|ねえ|はい|うん|ok|okay|no|oh|hey)?"
-    r"(?:待って|まって|ちょっと待|ちょっとまっ|ストップ|すとっぷ|やめて|止めて)"
+    r"(?:待って|まって|待て|ちょっと待|ちょっとまっ|す[とどただ]っ?ぷ|やめて|止めて)"
 )
+_STOP_END = re.compile(r"(?:待って|まって|す[とど]っぷ)$")
 _STOP_WORD = re.compile(
     r"^(?:(?:no|oh|ok|okay|hey|please|um|uh)\W+)*(?:stop|wait|hold on|hang on)\b"
 )
@@ -149,32 +152,16 @@ def words_over(text: str, *, ended: bool) -> Words:
     said = folded(text)
     if not said:
         return Words.UNSURE
-    if _is_stop(said, text):
+    if _is_stop(said, text) or (ended and said in _STOPS_BEGUN):
         return Words.STOP
     if _ONLY_BACKCHANNELS.fullmatch(said):
         return Words.BACKCHANNEL if ended else Words.UNSURE
     if _is_nearly_backchannel(said, ended=ended):
         return Words.BACKCHANNEL if ended else Words.UNSURE
-    units = _units(said)
-    if units > SPEECH_UNITS or (ended and units >= SHORTEST_SPEECH_UNITS):
+    length = units(said)
+    if length > SPEECH_UNITS or (ended and length >= SHORTEST_SPEECH_UNITS):
         return Words.SPEECH
     return Words.BACKCHANNEL if ended else Words.UNSURE
-
-
-ECHO_DIFFERENCE: Final = 0.4
-"""Of what was heard, so much may differ from what was played: recognition of a quiet echo."""
-SHORT_ECHO: Final = 4
-"""Shorter text is an echo only if it was played to the letter."""
-
-
-def is_echo(text: str, played: str) -> bool:
-    """Whether `text`, heard while `played` was sounding, is the agent's own voice."""
-    said, sounded = folded(text), folded(played)
-    if not said or not sounded:
-        return False
-    if len(said) < SHORT_ECHO:
-        return said in sounded
-    return distance_within(said, sounded) <= ECHO_DIFFERENCE * len(said)
 
 
 SILENCE_UNITS: Final = 6.0
@@ -184,11 +171,13 @@ SILENCE_UNITS: Final = 6.0
 def asks_for_silence(text: str) -> bool:
     """Whether a word of stop is all that was said."""
     said = folded(text)
-    return said in _STOPS or (_is_stop(said, text) and _units(said) <= SILENCE_UNITS)
+    return said in _STOPS | _STOPS_BEGUN or (_is_stop(said, text) and units(said) <= SILENCE_UNITS)
 
 
 def _is_stop(said: str, text: str) -> bool:
     if said in _STOPS or _STOP_BEGINNING.match(said):
+        return True
+    if _STOP_END.search(said) and units(said) <= SILENCE_UNITS:
         return True
     if _STOP_WORD.match(unicodedata.normalize("NFKC", text).casefold().strip()):
         return True
@@ -219,7 +208,3 @@ def _may_become_backchannel(said: str) -> bool:
             return False
         rest = rest[len(word) :]
     return True
-
-
-def _units(said: str) -> float:
-    return sum(_LATIN_UNIT if ord(char) < _ASCII else 1.0 for char in said)

@@ -24,8 +24,9 @@ _KANA: Final = _table(
     "ま:ma み:mi む:mu め:me も:mo や:ya ゆ:yu よ:yo ら:ra り:ri る:ru れ:re ろ:ro わ:wa を:o "
     "ん:n が:ga ぎ:gi ぐ:gu げ:ge ご:go ざ:za じ:zi ず:zu ぜ:ze ぞ:zo だ:da ぢ:zi づ:zu で:de "
     "ど:do ば:ba び:bi ぶ:bu べ:be ぼ:bo ぱ:pa ぴ:pi ぷ:pu ぺ:pe ぽ:po ゔ:bu っ: ー: "
-    "ぁ:a ぃ:i ぅ:u ぇ:e ぉ:o ゃ:ya ゅ:yu ょ:yo ゎ:wa"
+    "ぁ:a ぃ:i ぅ:u ぇ:e ぉ:o ゃ:ya ゅ:yu ょ:yo ゎ:wa 愛:ai 英:ei 永:ei"
 )
+"""And the kanji that recognition writes for the default name, エーアイ."""
 _SOUNDS_ALIKE: Final = (
     *(("shi", "si"), ("sh", "sy"), ("chi", "ti"), ("ch", "ty"), ("tsu", "tu"), ("ji", "zi")),
     *(("j", "zy"), ("fu", "hu"), ("ph", "h"), ("f", "h"), ("th", "s"), ("ck", "k"), ("c", "k")),
@@ -40,12 +41,15 @@ _LETTERS: Final = _table(
 _SPELLED: Final = 3  # a name of so few letters may be read letter by letter
 _LONG_ENOUGH: Final = 4  # a shorter sound begins too many words
 _GREETINGS: Final = re.compile(
-    r"^(?:ねえねえ|ねえ|ねぇ|ね|おーい|おい|あの|あのさ|あのね|えーと|えっと|じゃあ|では|さて|やあ|"
-    r"はい|こんにちは|こんばんは|おはようございます|おはよう|もしもし|はろー|へい|おっけー|(?:ok|okay|hey|hi|"
+    r"^(?:ねえねえ|ねえ|ねぇ|ね|おーい|おい|あのさ|あのね|あの|えーと|えっと|じゃあ|では|さて|やあ|"
+    r"はい|すみません|すいません|ごめん|よし|どうも|ありがとう|おやすみ|"
+    r"こんにちは|こんばんは|おはようございます|おはよう|もしもし|はろー|へい|おっけー|(?:ok|okay|hey|hi|"
     r"hello|good morning|good evening|excuse me|um|uh|so|and|well|yo|dear)\b)[\s、。,.!?ー…]*"
 )
 _ALLOWED: Final = ((7, 2), (5, 1), (0, 0))
 """(length of the name's sound, letters that may be wrong)"""
+_CALL: Final = "ne"
+"""ねえ as it is heard together with a name: "Neai"."""
 _TITLE: Final = re.compile(r"(?:さん|ちゃん|くん|君|様|さま|先生|殿)?[ねよさはわ]?$")
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\W_a-z0-9]+")
 _KATAKANA = range(0x30A1, 0x30F7)
@@ -67,7 +71,7 @@ def is_called(name: str, text: str) -> bool:
     inside |= {_sound(last[-n:]) for n in range(1, len(last) + 1)}
     for form in _forms(_plain(name)):
         sound = _sound(form)
-        if any(_matches(sound, heard) for heard in sounds):
+        if any(_matches(sound, heard) for heard in sounds) or _CALL + sound in sounds:
             return True
         spaced = form.isascii() or len(sound) < _LONG_ENOUGH
         if not spaced and any(_matches(sound, heard) for heard in inside):
@@ -76,10 +80,11 @@ def is_called(name: str, text: str) -> bool:
 
 
 def _forms(name: str) -> set[str]:
-    """A name as it is written, and as its letters are read."""
+    """A name as it is written, and as its letters are read; エー after a word is heard as ヘー."""
     forms = {name}
     if name.isascii() and name.isalpha() and len(name) <= _SPELLED:
-        forms.add("".join(_LETTERS[letter] for letter in name))
+        read = "".join(_LETTERS[letter] for letter in name)
+        forms |= {read, f"へ{read[1:]}"} if read.startswith("え") else {read}
     return forms
 
 

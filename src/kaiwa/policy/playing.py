@@ -66,15 +66,15 @@ class Playing:
         places = [self._place(each, now) for each in own or self._listeners.values()]
         return max(places, default=None)
 
-    def sounded(self, start: float, end: float) -> str:
-        """The text that was, or may have been, in the air between the two times."""
+    def sounded(self, start: float, end: float) -> list[ReplyClause]:
+        """The clauses that were, or may have been, in the air between the two times."""
         near = {
             n
             for times in self._timetables()
             for n, (begins, ends) in enumerate(times)
             if begins - REACH_S <= end and ends + REACH_S >= start
         }
-        return "".join(self.clauses[n].text for n in sorted(near))
+        return [self.clauses[n] for n in sorted(near)]
 
     def _place(self, listener: _Listener, now: float) -> tuple[int, int]:
         times = self._timetable(listener)

@@ -6,6 +6,8 @@ import unicodedata
 
 _KATAKANA = range(0x30A1, 0x30F7)
 _TO_HIRAGANA = 0x60
+_LATIN_UNIT = 0.4
+_ASCII = 128
 
 
 def folded(text: str) -> str:
@@ -13,6 +15,11 @@ def folded(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).casefold()
     kana = (chr(ord(c) - _TO_HIRAGANA) if ord(c) in _KATAKANA else c for c in plain)
     return "".join(c for c in kana if c.isalnum() and c != "ー")
+
+
+def units(said: str) -> float:
+    """How much was said: a Japanese character is one unit, a letter of an alphabet four tenths."""
+    return sum(_LATIN_UNIT if ord(char) < _ASCII else 1.0 for char in said)
 
 
 def distance(one: str, other: str) -> int:

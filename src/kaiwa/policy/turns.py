@@ -43,14 +43,13 @@ from kaiwa.policy.barge_in import Words, asks_for_silence, words_over
 from kaiwa.policy.calling import is_called
 from kaiwa.policy.completeness import patience_s
 from kaiwa.policy.playing import Playing
+from kaiwa.policy.talkers import FORGET_TALKER_S, Talker, words_of
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 
 RETRY_S: Final = 2.0
 """A reply that has not begun so long after a Commit is committed again."""
 FORGET_WORDS_S: Final = 8.0
 """Older words are not answered any more: longer than a new owner of the floor needs to come."""
-FORGET_TALKER_S: Final = 30.0
-"""A capture that says nothing for longer than its longest segment is gone."""
 FOLLOW_UP_S: Final = 8.0
 """After an answer, what is said within this time needs no name."""
 UNHEARD_S: Final = 0.3
@@ -69,27 +68,6 @@ class State(Enum):
 
 
 @dataclass(slots=True)
-class _Talker:
-    """A capture of somebody who speaks in the talk."""
-
-    participant: str
-    seen: float
-    open: int = 0
-    """Segments that have begun and whose words are not known."""
-    voiced: bool = False
-    paused: bool = False
-    words: UtteranceFinal | None = None
-    """What was said up to the pause."""
-    began: float = 0.0
-    over_reply: bool = False
-    """Whether this segment began while a reply was sounding."""
-
-    @property
-    def busy(self) -> bool:
-        return self.voiced or (self.open > 0 and not self.paused) or self.open > 1
-
-
-@dataclass(slots=True)
 class _Reply:
     playing: Playing
     words: list[UtteranceFinal]
@@ -103,7 +81,7 @@ class Turns:
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
-        self._talkers: dict[str, _Talker] = {}
+        self._talkers: dict[str, Talker] = {}
         self._pending: list[UtteranceFinal] = []
         self._late: set[str] = set()
         self._reply: _Reply | None = None
@@ -127,10 +105,18 @@ class Turns:
             return State.HEARING
         return State.PAUSE if self._words() else State.IDLE
 
-    def sounded(self, start: float, end: float) -> str:
+    def sounded(self, start: float, end: float) -> list[ReplyClause]:
         """What of the agent's voice may have been in the air between two times."""
         replies = [self._before, self._reply.playing if self._reply else None]
-        return "".join(playing.sounded(start, end) for playing in replies if playing)
+        return [each for playing in replies if playing for each in playing.sounded(start, end)]
+
+    def hears_others(self, capture: str) -> bool:
+        """Whether there are words in the air, of other captures, that are not known yet."""
+        return any(
+            talker.open and not talker.paused
+            for other, talker in self._talkers.items()
+            if other != capture
+        )
 
     # --- what happens ---
 
@@ -179,18 +165,18 @@ class Turns:
                 reply.finished = True
 
     def _voice(self, capture: str, participant: str, now: float, *, opens: int) -> None:
-        talker = self._talkers.setdefault(capture, _Talker(participant, now))
+        talker = self._talkers.setdefault(capture, Talker(participant, now))
         talker.seen, talker.voiced, talker.paused, talker.words = now, True, False, None
         talker.open += opens
         if opens:
-            talker.began, talker.over_reply = now, False
+            talker.began, talker.over_reply, talker.heard = now, False, ""
             self._prefilled = 0
             if self._reply is None and not self._pending:
                 self._turn_began = now
                 self._prefill = [Prefill(None)]
         self._yield(talker, now)
 
-    def _yield(self, talker: _Talker, now: float) -> None:
+    def _yield(self, talker: Talker, now: float) -> None:
         """A reply that answers a turn, and has not sounded yet, came too early."""
         reply = self._reply
         if reply is None or reply.cut is not None or not reply.words:
@@ -220,33 +206,35 @@ class Turns:
                 talker.voiced, talker.paused = False, event.signal == "paused"
                 self._silent, self._score = now - event.silence_ms / 1000, None
                 if event.signal == "silent":
+                    if words_over(talker.heard, ended=True) is Words.STOP:  # its end is not needed
+                        self._hear_over(talker, talker.heard, now, ended=True)
                     return
                 over = self._hear_over(talker, event.text, now, ended=True)
                 heeded = event.text and over is Words.SPEECH
-                talker.words = _words_of(event) if heeded else None
+                talker.words = words_of(event) if heeded else None
             case "judged" if talker.paused or not talker.open:
                 self._score = event.score
             case "resumed":
                 self._voice(event.capture, event.participant, now, opens=0)
             case "nothing":
-                self._resolve(talker)
+                talker.resolve()
 
     def _partial(self, event: UtterancePartial, now: float) -> None:
         talker = self._talkers.get(event.capture)
         if talker is None:
             return
-        talker.seen = now
-        self._hear_over(talker, event.stable + event.tentative, now, ended=False)
+        talker.seen, talker.heard = now, event.stable + event.tentative
+        self._hear_over(talker, talker.heard, now, ended=False)
         if self.talk.mode is Mode.BUTTON:
             return  # there is time to read when it is asked for, and recognition wants the cores
         if self._reply is None and len(event.stable) >= self._prefilled + PREFILL_CHARACTERS:
             self._prefilled = len(event.stable)
-            self._prefill = [Prefill(_words_of(event))]
+            self._prefill = [Prefill(words_of(event))]
 
     def _final(self, event: UtteranceFinal, now: float) -> None:
         talker = self._talkers.get(event.capture or "")
         if talker is not None:
-            self._resolve(talker)
+            talker.resolve()
         if event.utterance_id in self._late:
             self._late.discard(event.utterance_id)
             return
@@ -264,14 +252,7 @@ class Turns:
         elif reply is None:
             self._prefill = [Prefill(None)]
 
-    def _resolve(self, talker: _Talker) -> None:
-        """A segment's words are known, or that it has none."""
-        talker.open = max(0, talker.open - 1)
-        talker.words = None
-        if not talker.open:
-            talker.paused = False
-
-    def _hear_over(self, talker: _Talker, text: str, now: float, *, ended: bool) -> Words:
+    def _hear_over(self, talker: Talker, text: str, now: float, *, ended: bool) -> Words:
         """What words mean for the reply that goes on; it is cut if they end it."""
         reply, over = self._reply, Words.SPEECH
         if talker.over_reply and asks_for_silence(text):
@@ -385,18 +366,3 @@ class Turns:
         }
         if self.state is State.PAUSE and now - self._silent >= FORGET_WORDS_S:
             self._pending = []
-
-
-def _words_of(event: TurnSignal | UtterancePartial) -> UtteranceFinal:
-    """Words that are not in the log, as the prompt wants them."""
-    text = event.text if isinstance(event, TurnSignal) else event.stable
-    return UtteranceFinal(
-        utterance_id=event.utterance_id,
-        participant=event.participant,
-        name=event.name,
-        text=text,
-        language="",
-        started_ms=event.started_ms,
-        ended_ms=event.started_ms,
-        capture=event.capture,
-    )

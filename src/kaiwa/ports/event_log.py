@@ -84,6 +84,11 @@ class EventLog(Protocol):
     async def head(self, talk: TalkId) -> int:
         """The newest seq; 0 for an empty talk. Raises NotFound."""
 
+    async def erasures(self, talk: TalkId) -> int:
+        """How often words of the talk were erased; who keeps a copy of its events reads them anew
+        when this has changed. Raises NotFound.
+        """
+
     async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         """Send an ephemeral event to every reader; a reader that is away misses it."""
 

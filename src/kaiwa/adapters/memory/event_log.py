@@ -53,6 +53,8 @@ class _Log:
     floor: str = ""
     fence: int = 0
     floor_renewed: float = 0.0
+    erased: set[int] = field(default_factory=set)
+    erasures: int = 0
 
 
 class MemoryEventLog:
@@ -76,6 +78,12 @@ class MemoryEventLog:
         """What `Talks.delete` does in PostgreSQL."""
         del self._talks[talk]
         self._sounds = {key: sound for key, sound in self._sounds.items() if key[0] != talk}
+
+    def erase(self, talk: TalkId, *seqs: int) -> None:
+        """What a sweep does in PostgreSQL."""
+        log = self._talks[talk]
+        log.erased.update(seqs)
+        log.erasures += 1
 
     def orphan_replies(self) -> None:
         """Play an owner that died long ago."""
@@ -127,10 +135,14 @@ class MemoryEventLog:
         return moved
 
     async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
-        return self._log(talk).events[after : after + limit]
+        log = self._log(talk)
+        return [each for each in log.events[after:] if each.seq not in log.erased][:limit]
 
     async def head(self, talk: TalkId) -> int:
         return len(self._log(talk).events)
+
+    async def erasures(self, talk: TalkId) -> int:
+        return self._log(talk).erasures
 
     async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         self._up()

@@ -77,6 +77,10 @@ class PostgresEventLog:
         async with self._database.connection() as connection:
             return int(_found(await queries.head(connection, talk=talk)))
 
+    async def erasures(self, talk: TalkId) -> int:
+        async with self._database.connection() as connection:
+            return int(_found(await queries.erasures(connection, talk=talk)))
+
     async def tell(self, talk: TalkId, event: Ephemeral | Internal) -> None:
         payload = json.dumps(encode(event), ensure_ascii=False)
         if len(payload.encode()) > MAX_NOTIFY_BYTES:

@@ -309,6 +309,19 @@ WHERE digest = :digest AND expires_at > now() AND NOT EXISTS (
 -- name: forget_invites(talk)!
 DELETE FROM invites WHERE talk_id = :talk;
 
+-- name: erasures(talk)$
+SELECT erasures FROM talks WHERE id = :talk AND deleted_at IS NULL;
+
+-- name: summaries_of(talk)
+SELECT digest, text FROM summaries WHERE talk_id = :talk;
+
+-- name: put_summary(talk, digest, text)!
+INSERT INTO summaries (talk_id, digest, text) VALUES (:talk, :digest, :text)
+ON CONFLICT (talk_id, digest) DO UPDATE SET text = excluded.text;
+
+-- name: keep_summaries(talk, digests)!
+DELETE FROM summaries WHERE talk_id = :talk AND digest <> ALL(:digests::text[]);
+
 -- name: put_line(talk, id, seq, name, reply, at, text, folded)!
 INSERT INTO lines (talk_id, id, seq, name, reply, at, text, folded)
 VALUES (:talk, :id, :seq, :name, :reply, :at, :text, :folded)
@@ -378,6 +391,16 @@ WHERE talk_id = :talk AND payload ->> 'type' = 'reply.clause' AND payload ->> 'c
 
 -- name: may_sweep(key)$
 SELECT pg_try_advisory_xact_lock(:key);
+
+-- name: sweep_talks()
+-- The talks that have something to erase, locked, as whoever appends to them locks them.
+UPDATE talks SET erasures = erasures + 1
+WHERE retention_days > 0 AND EXISTS (
+    SELECT FROM events
+    WHERE talk_id = talks.id AND payload ->> 'type' IN ('utterance.final', 'reply.started')
+      AND (payload ->> 'at')::timestamptz < now() - retention_days * interval '1 day'
+)
+RETURNING id;
 
 -- name: sweep_events()!
 -- The seq numbers stay as tombstones; who was in the talk stays too. A correction goes with its

@@ -43,6 +43,9 @@ async def sweep(database: Database) -> bool:
     async with database.transaction() as connection:
         if not await queries.may_sweep(connection, key=_LOCK):
             return False
+        fading = [row["id"] async for row in queries.sweep_talks(connection)]
+        for talk in fading:
+            await queries.keep_summaries(connection, talk=talk, digests=[])
         await queries.sweep_events(connection)
         await queries.sweep_lines(connection)
         await queries.sweep_talk_clips(connection)

@@ -115,6 +115,7 @@ class PostgresTalks:
             await queries.forget_clips(connection, talk=talk)
             await queries.forget_recordings(connection, talk=talk)
             await queries.forget_lines(connection, talk=talk)
+            await queries.keep_summaries(connection, talk=talk, digests=[])
             await queries.forget_replies(connection, talk=talk)
             await queries.forget_invites(connection, talk=talk)
             await queries.forget_talk(connection, talk=talk)
