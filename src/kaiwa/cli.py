@@ -6,14 +6,14 @@ import asyncio
 import getpass
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from kaiwa import __version__
+from kaiwa.cli_models import models_cli, pull_needed
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import UserName
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
@@ -29,7 +29,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_cli = typer.Typer(help="The weights: what is there, and fetching them.")
 user_cli = typer.Typer(help="Accounts of this server.")
 cli.add_typer(models_cli, name="models", no_args_is_help=True)
 cli.add_typer(user_cli, name="user", no_args_is_help=True)
@@ -86,7 +85,7 @@ def serve(
     to_stderr()
     settings = read_settings(host=host, port=port, data=data, behind_proxy=behind_proxy)
     check(settings, tls=tls, cert=cert, key=key)
-    _pull_needed(settings)
+    pull_needed(settings)
     asyncio.run(run(settings, tls=tls, cert=cert, key=key, open_page=not no_open))
 
 
@@ -165,53 +164,6 @@ def set_password(name: str, data: Data = None) -> None:
             await accounts.set_password(found.user.id, password_hash)
 
     asyncio.run(change())
-
-
-@models_cli.command("list")
-def list_models() -> None:
-    """The models kaiwa knows, and which of them are on this machine."""
-    from kaiwa.models.catalogue import CATALOGUE, PACKAGED
-    from kaiwa.models.store import ModelStore
-
-    store = ModelStore(read_settings().models)
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "use", "size", "here"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("what it is")
-    for known in CATALOGUE:
-        here = "yes" if store.is_complete(known) else "no"
-        what = f"{known.about} ({known.licence})"
-        table.add_row(known.name, known.use, f"{known.size / 1e6:,.0f} MB", here, what)
-    for packaged in PACKAGED:
-        what = f"{packaged.about} ({packaged.licence}; comes with {packaged.package})"
-        table.add_row(packaged.name, packaged.use, "", "yes", what)
-    out.print(table)
-
-
-@models_cli.command("pull")
-def pull_models(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="From the list; none: what serve uses by default."),
-    ] = None,
-) -> None:
-    """Fetch weights, with progress; what was fetched before is kept, and checked by digest.
-
-    A name that is not in the list is pulled by the Ollama server, if there is one.
-    """
-    from kaiwa.models.catalogue import CATALOGUE, DEFAULT_MODELS
-    from kaiwa.models.progress import progress_for
-    from kaiwa.models.store import ModelStore
-
-    settings = read_settings()
-    store = ModelStore(settings.models)
-    known = {model.name: model for model in CATALOGUE}
-    for name in names or [model.name for model in DEFAULT_MODELS]:
-        if name in known:
-            path = store.pull(known[name], progress_for())
-            print(f"{name}: {path}")
-        else:
-            asyncio.run(_pull_by_ollama(settings, name))
 
 
 @cli.command()
@@ -389,47 +341,6 @@ def _embedded_recogniser(name: str | None) -> Recogniser:
     settings = read_settings(asr_model=name)
     store = ModelStore(settings.models)
     return WhisperRecogniser(pull_speech(settings.asr_model, store, progress_for()))
-
-
-def _pull_needed(settings: Any) -> None:
-    """Fetch what these settings use and is not here, before the server starts."""
-    from kaiwa.app import needed_models
-    from kaiwa.models.progress import progress_for
-    from kaiwa.models.speech import pull_speech
-    from kaiwa.models.store import ModelStore
-
-    store = ModelStore(settings.models)
-    if settings.recogniser_address is None:
-        pull_speech(settings.asr_model, store, progress_for())
-    for model in asyncio.run(needed_models(settings)):
-        if store.is_complete(model):
-            continue
-        try:
-            store.pull(model, progress_for())
-        except KaiwaError as error:
-            if model.use != "turn":
-                raise
-            out.print(f"turns are judged by silence and words alone: {error.message}")
-
-
-async def _pull_by_ollama(settings: Any, name: str) -> None:
-    from kaiwa.adapters.llm_ollama import OllamaChatModel, detect
-    from kaiwa.app import pull_by_ollama
-    from kaiwa.models.progress import progress_for
-    from kaiwa.settings import OLLAMA_USUAL_URL
-
-    url = settings.llm_url or OLLAMA_USUAL_URL
-    if not await detect(url):
-        raise NotFound(
-            f"kaiwa has no model {name}, and no Ollama answers at {url} to pull it; "
-            "`kaiwa models list` names the models kaiwa has"
-        )
-    ollama = OllamaChatModel(url)
-    try:
-        await pull_by_ollama(ollama, name, progress_for())
-    finally:
-        await ollama.close()
-    print(f"{name}: pulled by Ollama at {url}")
 
 
 def _name(given: str) -> str:

@@ -152,7 +152,7 @@ def test_an_error_is_one_line_and_status_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("kaiwa.cli._pull_needed", lambda settings: None)
+    monkeypatch.setattr("kaiwa.cli.pull_needed", lambda settings: None)
     assert run(monkeypatch, *arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
