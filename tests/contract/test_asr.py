@@ -102,6 +102,7 @@ async def test_there_is_text_before_the_end_and_nothing_when_nothing_is_new(
                 await asyncio.sleep(0.01)
                 partial = await segment.partial()
         assert partial.text.startswith("今日")
+        assert len(partial.confidence) in (0, len(partial.text))
         assert await segment.partial() is None
         await segment.final()
 

@@ -66,6 +66,13 @@ def test_words_are_in_order_within_the_sound_and_make_the_text(engine: Engine) -
     assert said.words[-1].start_ms > seconds(sound) * 1000 / 2
 
 
+def test_doubt_is_told_of_each_character_or_of_none(engine: Engine) -> None:
+    for language, sound in (("ja", japanese(JAPANESE)), ("en", english(ENGLISH))):
+        said = decode(engine, sound, language)
+        assert len(said.confidence) in (0, len(said.text))
+        assert all(0 < each <= 1 for each in said.confidence)
+
+
 def test_a_draft_changes_nothing(engine: Engine) -> None:
     sound = japanese(JAPANESE)
     said = decode(engine, sound, "ja")
