@@ -267,11 +267,12 @@ class Hearing(ABC):
                 fed = segment.fed
                 said = await session.final(last=False)
                 shown = fed
-                await self._believe(segment, agreement, _so_far(said), fed)
                 if segment.paused and segment.fed == fed and segment.ended is None:
                     so_far = storable(said.text)
                     settled = agreement.settled(so_far) if so_far else ""
                     await self.on_eager(segment.start, settled)
+                if segment.ended is None:
+                    await self._believe(segment, agreement, _so_far(said), fed)
             elif segment.fed - shown >= step and not segment.quiet:
                 shown, step = segment.fed, PARTIAL_STEP
                 partial = await session.partial()
