@@ -160,9 +160,11 @@ async def stalled(port: int, token: str, talk: TalkId) -> int:
     has cut off; the last seq that came whole."""
     reader, writer = await _open(port, token, f"/talks/{talk}/stream", receive_buffer=4_096)
     await reader.readuntil(b"event: ready")
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    transport = writer.transport
+    assert isinstance(transport, asyncio.Transport)
+    transport.pause_reading()
     await asyncio.sleep(STALL_S)
-    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    transport.resume_reading()
     text = b""
     try:
         while data := await reader.read(65_536):

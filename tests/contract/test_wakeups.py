@@ -24,6 +24,7 @@ from kaiwa.pipeline import fan_out
 from kaiwa.pipeline.fan_out import FanOut, Item, Ready
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.wakeup import Wakeups
+from tests.fakes.utterances import said
 from tests.nats_server import nats_server
 
 
@@ -35,18 +36,6 @@ class Site:
     wakeups: Wakeups
     talk: TalkId
     other: TalkId
-
-
-def said(text: str) -> UtteranceFinal:
-    return UtteranceFinal(
-        utterance_id=text,
-        participant="mari",
-        name="まり",
-        text=text,
-        language="ja",
-        started_ms=0,
-        ended_ms=1,
-    )
 
 
 async def two_talks(database: Database) -> tuple[TalkId, TalkId]:

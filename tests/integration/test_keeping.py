@@ -33,11 +33,8 @@ async def age(database_url: str, days: int) -> None:
         """,
         days,
     )
-    for table in ("lines", "recordings"):
-        await connection.execute(
-            f"UPDATE {table} SET at = at - $1 * interval '1 day'",  # noqa: S608
-            days,
-        )
+    await connection.execute("UPDATE lines SET at = at - $1 * interval '1 day'", days)
+    await connection.execute("UPDATE recordings SET at = at - $1 * interval '1 day'", days)
     await connection.execute(
         "UPDATE clips SET created_at = created_at - $1 * interval '1 day'", days
     )

@@ -34,6 +34,7 @@ from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import AlreadyRunning, BadRequest, DatabaseDown, NotFound, SetupError
 from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from tests.fakes.utterances import said
 from tests.sounds import tone
 
 LISTENERS = """
@@ -50,18 +51,6 @@ async def mari(database: Database) -> User:
 @pytest.fixture
 async def talk(database: Database, mari: User) -> Talk:
     return await PostgresTalks(database).create(mari, TalkSettings(title="夜"), None)
-
-
-def said(text: str) -> UtteranceFinal:
-    return UtteranceFinal(
-        utterance_id=text,
-        participant="mari",
-        name="まり",
-        text=text,
-        language="ja",
-        started_ms=0,
-        ended_ms=1,
-    )
 
 
 async def kill_listeners(database: Database) -> None:

@@ -25,16 +25,17 @@ class SpareTime:
     async def use(self, work: Callable[[], Awaitable[None]]) -> bool:
         """Wait for it and do the work; False where it was dropped because somebody came."""
         await self._quiet()
-        self._working = asyncio.ensure_future(work())
+        working = self._working = asyncio.ensure_future(work())
         try:
-            await asyncio.wait([self._working])
-            if self._working.cancelled():
+            await asyncio.wait([working])
+            if working.cancelled():
                 return False
-            self._working.result()
+            working.result()
             return True
         finally:
-            self._working.cancel()
             self._working = None
+            working.cancel()
+            await asyncio.wait([working])  # it ends before whoever wanted it does
 
     async def disturbed(self) -> None:
         """Return when somebody spoke, or a reply was begun or ended."""
