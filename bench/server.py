@@ -92,8 +92,8 @@ async def read(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
             yield json.loads(line[6:])
 
 
-async def until(events: AsyncIterator[dict[str, Any]], kind: str) -> dict[str, Any]:
-    while (event := await anext(events))["type"] != kind:
+async def until(events: AsyncIterator[dict[str, Any]], *kinds: str) -> dict[str, Any]:
+    while (event := await anext(events))["type"] not in kinds:
         pass
     return event
 
