@@ -47,7 +47,7 @@ def values_of(kind: type[BaseModel]) -> st.SearchStrategy[Any]:
     for name, field in kind.model_fields.items():
         if name == "error":
             fields[name] = st.none() | st.dictionaries(st.text(), st.text())
-        elif name == "score":
+        elif name in ("score", "confidence"):
             fields[name] = st.none() | st.floats(0, 1)
         elif name not in ("at", "type"):
             fields[name] = st.from_type(cast(type[Any], field.annotation))
