@@ -187,6 +187,7 @@ def test_the_talk_is_read_ahead_when_somebody_begins_to_speak_and_as_they_go_on(
     assert table.taken(Prefill) == [Prefill(None)]
     table.tell(partial("の天気", stable="今日"))
     assert table.taken(Prefill) == []
-    table.tell(partial("は", stable="今日の東京の天気というもの"))
+    long = "今日の東京の天気というものがどうなるかを"
+    table.tell(partial("は", stable=long))
     (prefill,) = table.taken(Prefill)
-    assert prefill.words.text == "今日の東京の天気というもの"
+    assert prefill.words.text == long

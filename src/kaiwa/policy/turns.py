@@ -43,6 +43,7 @@ from kaiwa.policy.barge_in import Words, asks_for_silence, words_over
 from kaiwa.policy.calling import is_called
 from kaiwa.policy.completeness import patience_s
 from kaiwa.policy.playing import Playing
+from kaiwa.policy.prompt import estimate_tokens
 from kaiwa.policy.talkers import FORGET_TALKER_S, Talker, words_of
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 
@@ -56,8 +57,9 @@ UNHEARD_S: Final = 0.3
 """From a first clause being stored to its sound being noticed."""
 NEAR_END_S: Final = 0.5
 """はい so shortly before the end of a reply is an answer to it."""
-PREFILL_CHARACTERS: Final = 10
-"""New stable text that is worth reading ahead."""
+PREFILL_TOKENS: Final = 20
+"""New stable text that is worth reading ahead: about what is read in the half second that a reading
+under way, which cannot be stopped at once, may delay the answer."""
 
 
 class State(Enum):
@@ -227,8 +229,9 @@ class Turns:
         self._hear_over(talker, talker.heard, now, ended=False)
         if self.talk.mode is Mode.BUTTON:
             return  # there is time to read when it is asked for, and recognition wants the cores
-        if self._reply is None and len(event.stable) >= self._prefilled + PREFILL_CHARACTERS:
-            self._prefilled = len(event.stable)
+        tokens = estimate_tokens(event.stable)
+        if self._reply is None and tokens >= self._prefilled + PREFILL_TOKENS:
+            self._prefilled = tokens
             self._prefill = [Prefill(words_of(event))]
 
     def _final(self, event: UtteranceFinal, now: float) -> None:
@@ -356,6 +359,7 @@ class Turns:
             self._before = reply.playing
             self._answered_at = now
             self._commit_again = float("-inf")
+            self._prefill = [Prefill(None)]  # what was heard may be less than what was written
 
     def _forget(self, now: float) -> None:
         """What is too old to count."""
