@@ -88,6 +88,18 @@ async def test_llama_answers_in_pieces_by_what_was_said_before(
 
 
 @pytest.mark.real
+async def test_llama_goes_on_from_the_beginning_of_its_answer(embedded: EmbeddedChatModel) -> None:
+    asked = [
+        ChatMessage("system", "Answer in one short sentence."),
+        ChatMessage("user", "What is the capital of Japan?"),
+        ChatMessage("assistant", "Let's see, the capital of"),
+    ]
+    assert embedded.continues
+    said = "".join(await read(embedded, asked))
+    assert "Tokyo" in said and "Let's see" not in said
+
+
+@pytest.mark.real
 async def test_llama_speaks_japanese(embedded: EmbeddedChatModel) -> None:
     messages = [
         ChatMessage("system", "短く日本語で答えてください。"),

@@ -106,7 +106,7 @@ async def test_the_same_key_asks_once(home: House, mari: Guest) -> None:
 async def test_a_reply_is_stopped_and_only_what_was_heard_is_remembered(
     home: House, mari: Guest
 ) -> None:
-    home.chat.replies = [["はい、そうですね。", Hold(asyncio.Event())], ["どうぞ。"]]
+    home.chat.replies = [["実は、そうなんです。", Hold(asyncio.Event())], ["どうぞ。"]]
     talk = await mari.new_talk()
     async with mari.reading(talk) as events:
         reply = await ask(mari, talk)

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import (
     Durable,
     Recorded,
@@ -127,6 +128,23 @@ def test_replies_nobody_heard_and_replies_still_going_on_are_left_out() -> None:
         ReplyStarted(reply_id="now", generation=3, cause="aki", name="みみ"),
     )
     assert history(events) == [("user", "一\n二")]
+
+
+def test_a_reply_that_did_not_get_beyond_its_opening_is_left_out() -> None:
+    events = [
+        said("富士山は？"),
+        *reply("ええと、3776メートルです。", "r"),
+        cut("r", "ええと、"),
+        said("ねえ。"),
+    ]
+    assert history(log(*events)) == [("user", "富士山は？\nねえ。")]
+
+
+def test_what_is_read_ahead_ends_with_the_last_reply() -> None:
+    events = log(said("やあ。"), *reply("こんにちは。"))
+    read = chat_prompt(talk(), events, asked=False)
+    assert read[-1] == ChatMessage("assistant", "こんにちは。")
+    assert chat_prompt(talk(), [*events, *log(said("元気？"))])[: len(read)] == read
 
 
 @pytest.mark.parametrize("language", ["ja", "en", "auto"])

@@ -11,12 +11,15 @@ import pytest
 
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
 from kaiwa.adapters.memory.summaries import MemorySummaries
+from kaiwa.adapters.memory.tts import ToneVoices
+from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
 from kaiwa.domain.ids import ReplyId, TalkId
 from kaiwa.errors import NotFound, TakenOver
 from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.policy.opening import OPENINGS
 from tests.fakes.hearing import MARI, Hearing, NoClips
 
 
@@ -177,9 +180,8 @@ async def answering(
         clips=NoClips(),
         summaries=MemorySummaries(hearing.log),
         model=model,
-        voices=VoiceBook([]),
         owner="me",
-        **options,
+        **{"voices": VoiceBook([]), **options},
     ) as responder:
         yield responder, fence
 
@@ -218,6 +220,60 @@ async def test_the_model_is_free_before_the_next_attempt_begins(hearing: Hearing
             assert model.running == 1
         await responder.discard(hearing.talk.id)
         assert model.running == 0
+
+
+@asynccontextmanager
+async def opening(
+    hearing: Hearing, model: ScriptedChatModel
+) -> AsyncIterator[tuple[Responder, int]]:
+    """A responder whose voice has said all openings before."""
+    model.continues = True
+    voices = VoiceBook([ToneVoices()])
+    for text in OPENINGS["ja"]:
+        await voices.speak(text, voices.voices[0])
+    async with answering(hearing, model, voices=voices) as answers:
+        yield answers
+
+
+async def test_an_answer_begins_with_what_can_be_said_at_once(hearing: Hearing) -> None:
+    model = ScriptedChatModel(["富士山です。"])
+    async with opening(hearing, model) as (responder, fence):
+        await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    begun, *more = [event for event in hearing.seen if event["type"] == "reply.clause"]
+    assert finished["text"] == f"{begun['text']}富士山です。"
+    assert begun["text"] in OPENINGS["ja"] and [each["text"] for each in more] == ["富士山です。"]
+    assert model.asked[0][-1] == ChatMessage("assistant", begun["text"])
+
+
+async def test_a_model_that_has_nothing_to_add_is_asked_without_the_opening(
+    hearing: Hearing,
+) -> None:
+    model = ScriptedChatModel([], ["富士山です。"])
+    async with opening(hearing, model) as (responder, fence):
+        await responder.speculate(hearing.talk, words("一番高い山は何ですか？"))
+        await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    assert finished["text"].endswith("、富士山です。")
+    assert [asked[-1].role for asked in model.asked] == ["assistant", "user"]
+
+
+@pytest.mark.parametrize("instructions, asked", [("英語に訳して。", False), ("", True)])
+async def test_no_opening_where_it_may_not_fit(
+    hearing: Hearing, instructions: str, asked: bool
+) -> None:
+    model = ScriptedChatModel(["富士山です。"])
+    talk = hearing.talk.model_copy(update={"instructions": instructions})
+    async with opening(hearing, model) as (responder, fence):
+        await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
+        if asked:  # by a button, whose press is no silence
+            await responder.ask(talk, "mari")
+        else:
+            await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    assert finished["text"] == "富士山です。"
 
 
 async def test_who_lost_the_floor_commits_nothing(hearing: Hearing) -> None:

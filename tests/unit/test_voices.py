@@ -13,6 +13,7 @@ from kaiwa.pipeline.clip_cache import ClipCache
 from kaiwa.pipeline.openers import OPENERS, Openers
 from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import ClauseSplitter
+from kaiwa.policy.opening import OPENINGS
 from kaiwa.policy.speakable import speakable
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
@@ -91,9 +92,11 @@ def test_openers_are_what_the_splitter_cuts_and_a_voice_reads() -> None:
     for language, openers in OPENERS.items():
         rest = "それは、いいですね。" if language == "ja" else " that is a nice idea."
         for opener in openers:
+            assert speakable(opener, language) == opener
+            if opener in OPENINGS[language]:  # it is a clause by itself
+                continue
             cut = ClauseSplitter().feed(opener + rest)
             assert cut[0].text == opener
-            assert speakable(opener, language) == opener
 
 
 class UsualTones(ToneVoices):

@@ -52,6 +52,7 @@ class EmbeddedChatModel:
 
     kind = "embedded"
     prefills = True
+    continues = True
 
     def __init__(
         self,

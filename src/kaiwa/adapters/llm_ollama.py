@@ -49,6 +49,7 @@ class OllamaChatModel:
 
     kind = "ollama"
     prefills = False
+    continues = True  # ollama/ollama#6778
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class OpenAIChatModel:
     """`base_url` with or without its `/v1`; `default_model` empty means the first one listed."""
 
     prefills = False
+    continues = False  # some of these servers would, some answer their own words
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class Reply:
 
     talk: Talk
     messages: Sequence[ChatMessage] = ()
+    opening: str = ""
+    """What it begins with before the model has said anything."""
     reply_id: ReplyId = UNCOMMITTED
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     text: str = ""
@@ -115,9 +117,30 @@ class Maker:
 
     async def _write(self, reply: Reply, clauses: asyncio.Queue[Clause | None]) -> None:
         """The model's text, as deltas to the readers and as clauses to the voice."""
+        begun = reply.opening
+        splitter = ClauseSplitter(len(begun))
+        if begun:
+            reply.mark("first_clause")
+            await self._show(reply, begun)
+            await clauses.put(Clause(begun, 0, len(begun)))
+            opened = [*reply.messages, ChatMessage("assistant", begun)]
+            await self._ask(reply, opened, splitter, clauses)
+        if reply.text == begun:  # also where the model has nothing to add to the opening
+            await self._ask(reply, reply.messages, splitter, clauses)
+        for clause in splitter.flush():
+            reply.mark("first_clause")
+            await clauses.put(clause)
+        await clauses.put(None)
+
+    async def _ask(
+        self,
+        reply: Reply,
+        messages: Sequence[ChatMessage],
+        splitter: ClauseSplitter,
+        clauses: asyncio.Queue[Clause | None],
+    ) -> None:
         talk = reply.talk
-        splitter = ClauseSplitter()
-        async with self._model.stream(reply.messages, model=talk.llm_model, talk=talk.id) as pieces:
+        async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
             async for raw in pieces:
                 piece = storable(raw)
                 reply.mark("first_token")
@@ -125,10 +148,6 @@ class Maker:
                 for clause in splitter.feed(piece):
                     reply.mark("first_clause")
                     await clauses.put(clause)
-        for clause in splitter.flush():
-            reply.mark("first_clause")
-            await clauses.put(clause)
-        await clauses.put(None)
 
     async def _show(self, reply: Reply, piece: str) -> None:
         reply.text += piece

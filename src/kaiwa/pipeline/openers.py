@@ -9,16 +9,18 @@ from typing import Final
 from kaiwa.errors import VoiceDown
 from kaiwa.pipeline.spare_time import QUIET_S, SpareTime
 from kaiwa.pipeline.voices import DEFAULTS, VoiceBook
+from kaiwa.policy.opening import OPENINGS
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
 
 OPENERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ja": (
-        *("はい、", "そうですね、", "なるほど、", "ええと、", "もちろんです。", "わかりました。"),
-        *("はい。", "そうですね。", "なるほど。", "ありがとうございます。", "すみません、"),
+        *OPENINGS["ja"],
+        *("もちろんです。", "わかりました。", "はい。", "そうですね。", "なるほど。"),
+        *("ありがとうございます。", "すみません、"),
     ),
     "en": (
-        *("Sure,", "Okay,", "Well,", "Of course,", "Yes.", "Sure!", "Of course!", "I see."),
-        *("Thank you.", "I'm sorry,"),
+        *OPENINGS["en"],
+        *("Of course,", "Yes.", "Sure!", "Of course!", "I see.", "Thank you.", "I'm sorry,"),
     ),
 }
 """Language -> clauses as the splitter cuts them."""

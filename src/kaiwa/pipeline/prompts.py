@@ -41,8 +41,11 @@ class Prompts:
         self._waiting: OrderedDict[TalkId, Talk] = OrderedDict()
         self._prompted = asyncio.Event()
 
-    async def of(self, talk: Talk, words: UtteranceFinal | None = None) -> list[ChatMessage]:
-        """The prompt for a reply to what has been said, and to `words` that are not stored yet.
+    async def of(
+        self, talk: Talk, words: UtteranceFinal | None = None, *, asked: bool = True
+    ) -> list[ChatMessage]:
+        """The prompt for a reply to what has been said, and to `words` that are not stored yet;
+        what is known of it where none is `asked` for.
 
         Raises NotFound, DatabaseDown.
         """
@@ -50,7 +53,7 @@ class Prompts:
         self._wait_for_summary(talk)
         if words is not None:
             events = [*events, Recorded(seq=len(events) + 1, event=words)]
-        return chat_prompt(talk, events, await self._summaries.of(talk.id))
+        return chat_prompt(talk, events, await self._summaries.of(talk.id), asked=asked)
 
     async def sum_up(self) -> None:
         """Make the summaries that prompts want, until cancelled; one at a time, dropped as soon as

@@ -27,6 +27,7 @@ from kaiwa.pipeline.spare_time import SpareTime
 from kaiwa.pipeline.tasks import contained, patiently
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.heard import heard_text, joined
+from kaiwa.policy.opening import opening
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
@@ -60,6 +61,7 @@ class Responder:
         self._model = model
         self._owner = owner
         self._speculates = speculates
+        self._voices = voices
         self._maker = Maker(event_log, clips, model, voices)
         self._prompts = Prompts(event_log, summaries, model, SpareTime(voices))
         self._replies: dict[ReplyId, Reply] = {}
@@ -127,7 +129,8 @@ class Responder:
         await self.discard(talk.id)
         if not self._speculates or any(r.talk.id == talk.id for r in self._replies.values()):
             return
-        reply = Reply(talk, await self._prompts.of(talk, words))
+        messages = await self._prompts.of(talk, words)
+        reply = Reply(talk, messages, self._opening(talk, messages))
         self._guesses[talk.id] = reply
         reply.making = self._tasks.create_task(self._make(reply))
 
@@ -189,11 +192,23 @@ class Responder:
 
     async def _make(self, reply: Reply) -> None:
         try:
-            reply.messages = reply.messages or await self._prompts.of(reply.talk)
+            if not reply.messages:
+                reply.messages = await self._prompts.of(reply.talk)
+                if reply.silence_ms is not None:
+                    reply.opening = self._opening(reply.talk, reply.messages)
         except KaiwaError as error:
             reply.error = error
             return
         await self._maker.make(reply)
+
+    def _opening(self, talk: Talk, messages: Sequence[ChatMessage]) -> str:
+        """What the reply may begin with, where that saves the listener time: its sound is ready,
+        and nobody gave instructions that it might offend."""
+        if not self._model.continues or talk.instructions:
+            return ""
+        before = [each.content for each in messages if each.role == "assistant"]
+        word = opening(messages[-1].content, talk.language, before[-1] if before else "")
+        return word if word and self._voices.is_ready(word, talk) else ""
 
     def _begin(self, reply: Reply, reply_id: ReplyId) -> None:
         self._read = ()
@@ -205,7 +220,7 @@ class Responder:
         if words is None:
             await asyncio.sleep(PREFILL_AFTER_S)
         try:
-            messages = await self._prompts.of(talk, words)
+            messages = await self._prompts.of(talk, words, asked=False)
             if messages != self._read:
                 await self._model.prefill(messages, talk=talk.id)
                 self._read = messages

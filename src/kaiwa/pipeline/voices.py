@@ -100,6 +100,16 @@ class VoiceBook:
         """Whether this can be said at once."""
         return self._key(text, voice, prosody) in self._clips
 
+    def is_ready(self, clause: str, talk: TalkSettings) -> bool:
+        """Whether a server voice of the talk can say this at once."""
+        found = self.choose(talk.voice, talk.language, clause)
+        if found is None:
+            return False
+        voice = found[1]
+        language = _language_of(clause) if voice.language == ANY_LANGUAGE else voice.language
+        prosody = Prosody(talk.voice_speed, talk.voice_pitch)
+        return self.has(speakable(clause, language), voice, prosody)
+
     @contextmanager
     def speaking(self, talk: TalkSettings) -> Iterator[Speaker]:
         """For one reply, as long as it is being made."""

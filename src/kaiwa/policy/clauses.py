@@ -78,9 +78,10 @@ class ClauseSplitter:
     end of a bold stretch) are the one thing that belongs to none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begun: int = 0) -> None:
+        """`begun`: characters of the reply that are cut already; a voice waits for what follows."""
         self._text = ""  # since the last cut
-        self._start = 0  # where that is in the reply
+        self._start = begun  # where that is in the reply
         self._cuts = 0
         self._pending: _Break | None = None  # the next character decides whether to cut before it
         self._units = 0.0

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import Recorded
 from kaiwa.domain.talk import Talk
+from kaiwa.policy.opening import is_opening
 from kaiwa.policy.summary import Block
 from kaiwa.policy.transcript import Line, lines
 
@@ -98,14 +99,15 @@ def chat_prompt(
     summaries: Mapping[str, str] = MappingProxyType({}),
     *,
     budget: int = PROMPT_TOKENS,
+    asked: bool = True,
 ) -> list[ChatMessage]:
     """The messages for the talk's next reply, at most about `budget` tokens.
 
     `events` are the whole talk, in order; `summaries` those of its `blocks`, by digest. The last
-    message is always a user's: where nobody has said anything since the last reply, it asks the
-    model to go on.
+    message is a user's: where nobody has said anything since the last reply, it asks the model to
+    go on, unless a reply is not `asked` for yet.
     """
-    laid = _lay_out(talk, events, budget)
+    laid = _lay_out(talk, events, budget, asked=asked)
     cut = laid.blocks[: laid.blocks_cut][-SUMMARIES:]
     notes = [summaries.get(block.digest) or block.leading() for block in cut]
     return [laid.told(notes, int(budget * SUMMARY_SHARE)), *laid.kept()]
@@ -166,17 +168,18 @@ class _Layout:
         return kept
 
 
-def _lay_out(talk: Talk, events: Sequence[Recorded], budget: int) -> _Layout:
+def _lay_out(talk: Talk, events: Sequence[Recorded], budget: int, *, asked: bool = True) -> _Layout:
     """What is dropped is counted in whole blocks from the talk's beginning, so the first message
-    kept stays the same until another block is full. The last user's message is always kept."""
+    kept stays the same until another block is full. The last user's message is always kept. A reply
+    of which only the opening was heard is left out: the model would take it for an answer."""
     words = _JA if talk.language == "ja" else _EN
-    said = lines(events)
+    said = [line for line in lines(events) if not (line.is_reply and is_opening(line.text))]
     named = len({line.participant for line in said if not line.is_reply}) > 1
     system = _system(talk, words, budget, several=named)
     history = [_message(line, named=named) for line in said]
     if not history or history[0].role == "assistant":
         history.insert(0, ChatMessage("user", words.begin))
-    if history[-1].role == "assistant":
+    if asked and history[-1].role == "assistant":
         history.append(ChatMessage("user", words.go_on))
     told = int(budget * SUMMARY_SHARE) * SUMMARIES + _tokens(ChatMessage("system", words.before))
     room = max(budget - _tokens(system) - told, int(budget * HISTORY_SHARE))

@@ -41,8 +41,13 @@ class ChatModel(Protocol):
     def prefills(self) -> bool:
         """Whether `prefill` is of use: the backend keeps one prompt cache per talk."""
 
+    @property
+    def continues(self) -> bool:
+        """Whether a last message of role assistant is the beginning of the reply: the model goes on
+        from there, and gives what it adds."""
+
     async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
-        """Read a prompt that a reply will soon begin with, so that the reply begins sooner.
+        """Read what the prompt of a reply will soon begin with, so that the reply begins sooner.
 
         Does nothing where it is of no use. Raises ModelDown.
         """

@@ -36,8 +36,13 @@ class ScriptedChatModel:
     prefills = True
 
     def __init__(
-        self, *replies: Sequence[Step], names: Sequence[str] = ("scripted",), stall_s: float = 30.0
+        self,
+        *replies: Sequence[Step],
+        names: Sequence[str] = ("scripted",),
+        stall_s: float = 30.0,
+        continues: bool = False,
     ) -> None:
+        self.continues = continues
         self.replies = list(replies)
         self.asked: list[list[ChatMessage]] = []
         """The messages of each call."""
