@@ -1,4 +1,4 @@
-"""One thread decodes for everybody: finals first, nothing that nobody waits for."""
+"""Who decodes next: finals first, nothing that nobody waits for."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class SlowTranscriber:
 class Room:
     """A scheduler, its slow transcriber, and segments named by a letter."""
 
-    def __init__(self) -> None:
-        self.scheduler = Scheduler()
+    def __init__(self, at_once: int = 1) -> None:
+        self.scheduler = Scheduler(at_once)
         self.transcriber = SlowTranscriber()
 
     def segment(self, name: str) -> WhisperSegment:
@@ -101,6 +101,21 @@ async def test_a_partial_decodes_what_is_there_when_its_turn_comes(room: Room) -
 
     assert waiting.result() == Partial("partial b5")
     assert await b.partial() is None
+
+
+async def test_a_final_does_not_wait_for_a_partial_where_two_are_decoded_at_once() -> None:
+    room = Room(at_once=2)
+    a = room.segment("a")
+    a.feed(sound(1))
+    partial = asyncio.ensure_future(a.partial())
+    await settle()
+    a.feed(sound(1))
+    final = asyncio.ensure_future(a.final())
+    await settle()
+    room.transcriber.go(2)
+    assert (await final).text == "final a2"
+    assert (await partial) == Partial("partial a1")
+    await room.scheduler.close()
 
 
 async def test_a_newer_partial_replaces_the_one_that_waits(room: Room) -> None:

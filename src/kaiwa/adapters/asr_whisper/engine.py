@@ -72,7 +72,7 @@ class Decode:
 
 
 class Engine(Protocol):
-    """A loaded model. Not for use from two threads at once."""
+    """A loaded model, which several threads may use at once."""
 
     @property
     def multilingual(self) -> bool: ...

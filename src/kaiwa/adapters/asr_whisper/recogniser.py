@@ -18,6 +18,9 @@ from kaiwa.adapters.asr_whisper.transcriber import LIKELY, Transcriber
 from kaiwa.errors import RecogniserDown
 
 DEFAULT_THREADS = 2
+AT_ONCE = 2
+"""Decodes at the same time. On two cores the two threads of one decode are idle a third of the
+time, and two decodes at once take 1.5 times as long as one."""
 LOADING = 2.0
 """Memory at the height of loading, as a multiple of the weights' file (half precision) …"""
 WORKING_BYTES = 500_000_000
@@ -42,7 +45,7 @@ class WhisperRecogniser:
         self._model_dir = model_dir
         self._threads = threads
         self._likely = likely
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(AT_ONCE)
         self._loading = asyncio.Lock()
         self._transcriber: Transcriber | None = None
 

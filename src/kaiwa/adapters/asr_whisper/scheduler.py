@@ -1,4 +1,4 @@
-"""Who decodes next: one thread, finals before partials, nothing decoded that nobody waits for.
+"""Who decodes next: finals before partials, nothing decoded that nobody waits for.
 
 A job takes its sound when it starts, not when it is asked for, so waiting makes partials rarer
 and never older. Bound: two waiting jobs per open segment, a partial and a final; a newer one of
@@ -87,22 +87,22 @@ class Job(Generic[T]):
 
 
 class Scheduler:
-    """All decodes of one engine. Belongs to one event loop."""
+    """All decodes of one engine, `at_once` at the same time. Belongs to one event loop."""
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kaiwa-asr")
+    def __init__(self, at_once: int = 1) -> None:
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="kaiwa-asr")
+        self._free = at_once
         self._waiting: dict[int, Job[Any]] = {}
         self._numbers = count()
-        self._busy = False
         self._closed = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Compute something out of turn in the thread (loading the model).
+        """Compute something out of turn in a thread (loading the model).
 
         Raises RecogniserDown after `close`.
         """
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def submit(self, job: Job[T]) -> None:
         """Raises RecogniserDown after `close`."""
@@ -118,27 +118,28 @@ class Scheduler:
             job.withdraw()
 
     async def close(self) -> None:
-        """Withdraw what waits and let the thread finish what it has begun."""
+        """Withdraw what waits and let the threads finish what they have begun."""
         self._closed = True
         for job in list(self._waiting.values()):
             self.withdraw(job)
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
 
     def _check_open(self) -> None:
         if self._closed:
             raise RecogniserDown("speech recognition is shut down")
 
     def _start_next(self) -> None:
-        if self._busy or not self._waiting:
+        if not self._free or not self._waiting:
             return
         number = min(self._waiting, key=lambda n: (self._waiting[n].urgency, n))
         job = self._waiting.pop(number)
-        job.started = self._busy = True
-        computed = asyncio.get_running_loop().run_in_executor(self._thread, job.prepare())
+        job.started = True
+        self._free -= 1
+        computed = asyncio.get_running_loop().run_in_executor(self._threads, job.prepare())
         computed.add_done_callback(partial(self._finish, job))
 
     def _finish(self, job: Job[T], computed: asyncio.Future[T]) -> None:
-        self._busy = False
+        self._free += 1
         job.finish(computed)
         if not self._closed:
             self._start_next()

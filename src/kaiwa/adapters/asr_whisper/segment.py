@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -87,6 +88,8 @@ class WhisperSegment:
 
     def _prepare_final(self) -> Callable[[], Transcript]:
         self._final_covers = self._partial_covers = self._fed
+        # A partial that is still being computed goes on learning into what it was given.
+        self._known = replace(self._known, drafts=dict(self._known.drafts))
         return partial(self._transcriber.final, self._samples(), self._known, self._prompt)
 
     def _samples(self) -> Samples:

@@ -1,6 +1,6 @@
 """From the sound of a segment to text that can be shown: window, language, decode, guards.
 
-Everything here computes, in the scheduler's one thread.
+Everything here computes, in a thread of the scheduler's.
 """
 
 from __future__ import annotations
