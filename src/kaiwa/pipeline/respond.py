@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -35,6 +36,7 @@ from kaiwa.ports.summaries import Summaries
 from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
+OTHERS_S: Final = 10.0
 PREFILL_AFTER_S: Final = 0.3  # a newer utterance makes the prefill of an older one pointless
 Status = Literal["complete", "interrupted", "failed"]
 
@@ -67,6 +69,7 @@ class Responder:
         self._replies: dict[ReplyId, Reply] = {}
         self._guesses: dict[TalkId, Reply] = {}
         self._prefills: dict[TalkId, asyncio.Task[None]] = {}
+        self._spoken: dict[TalkId, float] = {}
         self._read: Sequence[ChatMessage] = ()  # the prompt that was prefilled last
         self._tasks: asyncio.TaskGroup
 
@@ -142,11 +145,19 @@ class Responder:
     async def prefill(self, talk: Talk, words: UtteranceFinal | None = None) -> None:
         """Let the model read the talk so far before anybody asks it to answer."""
         idle = not self._replies and talk.id not in self._guesses
-        if self._model.prefills and idle:
+        if self._model.prefills and idle and not self._others_speak(talk.id):
             await self._stop_prefill(talk.id)
             self._prefills[talk.id] = self._tasks.create_task(
                 contained(partial(self._prefill, talk, words), "prefill")
             )
+
+    def _others_speak(self, talk: TalkId) -> bool:
+        """Whether another talk was to be read lately: recognition needs the processor then, and
+        the model has not room for many prompts."""
+        now = time.monotonic()
+        self._spoken = {id: at for id, at in self._spoken.items() if now - at < OTHERS_S}
+        self._spoken[talk] = now
+        return len(self._spoken) > 1
 
     async def stop(
         self, talk: TalkId, reply: ReplyId, by: UserId, heard: tuple[int, int] | None
