@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 
+from kaiwa.policy.completeness import Completeness, completeness
+
 
 class _Kind(Enum):
     QUESTION = auto()
@@ -28,7 +30,7 @@ _OPENINGS: Final[Mapping[str, Mapping[_Kind, tuple[str, ...]]]] = {
     "en": {
         _Kind.QUESTION: ("Well,", "Let's see,"),
         _Kind.REQUEST: ("Okay,", "Sure,"),
-        _Kind.NEWS: ("Oh,", "I see,"),
+        _Kind.NEWS: ("I see,", "Okay,"),
     },
 }
 """None says yes or no to a question: the model would have to agree with it."""
@@ -72,7 +74,8 @@ def is_opening(text: str) -> bool:
 
 
 def opening(said: str, language: str, before: str = "") -> str:
-    """What an answer to `said` may begin with, empty where nothing fits.
+    """What an answer to `said` may begin with; empty where nothing fits, and where whoever said it
+    may go on: a word that sounds at once cannot be taken back.
 
     `language` is the talk's; `before` is the answer before, which began otherwise.
     """
@@ -81,6 +84,8 @@ def opening(said: str, language: str, before: str = "") -> str:
         language = "ja" if _JAPANESE.search(text) else "en"
     last = _SENTENCE.search(text)
     if language not in _OPENINGS or last is None:
+        return ""
+    if completeness(text) is not Completeness.COMPLETE:
         return ""
     sentence = last[0].strip()
     bare = sentence.rstrip(" 。.!、,…")
