@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
@@ -19,6 +21,9 @@ from kaiwa.domain.events import (
     UtteranceFinal,
 )
 from kaiwa.domain.talk import TalkSettings, User
+from tests.integration.house import house
+
+PATIENCE_S = 120.0  # a child that yields to everybody starts slowly on a busy machine
 
 
 class Told:
@@ -144,6 +149,20 @@ async def test_every_line_is_read_once_and_again_when_it_changes(told: Told) -> 
     assert await told.finds("あめ") == ["飴"], "the old text's reading went with it"
     assert await read_lines(told.database) == 1
     assert await told.finds("ゆき") == ["雪"]
+
+
+async def test_a_server_reads_by_itself_what_the_last_one_left(
+    told: Told, database_url: str
+) -> None:
+    await told.append(said("京都"))
+    async with house(database_url) as home:
+        token = (await home.services.sessions.begin(told.mari)).access
+        async with home.client(token) as http, asyncio.timeout(PATIENCE_S):
+            found: list[dict[str, str]] = []
+            while not found:
+                answer = await http.get("/search", params={"q": "きょうと"})
+                found = answer.json()["results"]
+    assert [hit["text"] for hit in found] == ["京都"]
 
 
 async def test_one_process_reads_at_a_time_and_another_takes_over(told: Told) -> None:
