@@ -119,11 +119,12 @@ async def main() -> None:
                 )
                 table.add_row(label, str(sum(counts)), *row, f"{before:.0f} → {apps[0].mb:.0f}")
         names = await new_talks(database, user, 1)
-        async with plain(url) as (process, port):
+        async with plain(url) as (process, port), Database.open(url) as notifying:
             before = memory_of_postgres()
             async with Listening.run([(port, "", given.plain)], names) as listening:
+                plain_log = PostgresEventLog(notifying)
                 row = await measured(
-                    log, names, ONE_TALK_RATE, given.seconds, listening, process.pid
+                    plain_log, names, ONE_TALK_RATE, given.seconds, listening, process.pid
                 )
                 each = (memory_of_postgres() - before) / given.plain
         row_mb = f"{each:.1f} a listener in PostgreSQL"

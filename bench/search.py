@@ -2,7 +2,8 @@
 
     python -m bench.search [UTTERANCES]
 
-Prints, for each query, how many were found (at most 50) and the middle and the slowest of 20 runs.
+Prints how long it took to read them all, which a server does behind everything else, and for each
+query the middle and the slowest of 20 runs and how many were found (at most 50).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.embedded import embedded_postgres
 from kaiwa.adapters.postgres.migrate import migrate
+from kaiwa.adapters.postgres.readings import read_lines
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.domain.ids import UserId
 from kaiwa.domain.talk import TalkSettings
@@ -45,6 +47,8 @@ QUERIES = [
     "が",
 ]
 QUERIES += ["ありません", "meeting 42", "ＭＥＥＴＩＮＧ"]
+QUERIES += ["てんき", "としょかん", "きんもくせい", "とーしょ", "こうこう", "しょう", "あめ", "ぷ"]
+QUERIES += ["みつからないことば", "たなかさんはらーめん", "こうこうせい"]
 
 
 def utterances(count: int) -> list[str]:
@@ -55,7 +59,7 @@ def utterances(count: int) -> list[str]:
         text += "".join(chr(dice.randrange(0x4E00, 0x6E00)) for _ in range(4))
         if n % 50 == 0:
             text += f" Meeting {n % 97} at noon"
-        if n % 10_000 == 0:
+        if n % 10_000 == 5_100:  # in talks of mine
             text += RARE
         made.append(text)
     return made
@@ -79,7 +83,11 @@ async def fill(database: Database, count: int) -> UserId:
             await connection.copy_records_to_table(
                 "lines", records=rows[start : start + 5_000], columns=columns
             )
-        await connection.execute("ANALYZE", timeout=120)
+    began_reading = time.perf_counter()
+    assert await read_lines(database) == count
+    print(f"read in {time.perf_counter() - began_reading:.0f} s")
+    async with database.connection() as connection:
+        await connection.execute("VACUUM ANALYZE", timeout=120)
         size = await connection.fetchval("SELECT pg_total_relation_size('lines')")
         print(f"{count:,} utterances, {size / 1e6:,.0f} MB")
     return mari.id

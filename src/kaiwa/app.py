@@ -22,6 +22,7 @@ from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.invites import PostgresInvites
+from kaiwa.adapters.postgres.readings import reading
 from kaiwa.adapters.postgres.recordings import PostgresRecordings
 from kaiwa.adapters.postgres.summaries import PostgresSummaries
 from kaiwa.adapters.postgres.sweeping import sweeping
@@ -192,6 +193,7 @@ async def assembled(
         accounts = PostgresAccounts(database)
         sessions = await stack.enter_async_context(Sessions.run(accounts))
         await stack.enter_async_context(sweeping(database))
+        await stack.enter_async_context(reading(database))
         talks = PostgresTalks(database)
         listeners: set[object] = set()
         measures = PrometheusMeasures(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
+from kaiwa.adapters.postgres.readings import LOCK, read_lines
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.domain.events import (
     Durable,
@@ -18,6 +21,9 @@ from kaiwa.domain.events import (
     UtteranceFinal,
 )
 from kaiwa.domain.talk import TalkSettings, User
+from tests.integration.house import house
+
+PATIENCE_S = 120.0  # a child that yields to everybody starts slowly on a busy machine
 
 
 class Told:
@@ -101,6 +107,80 @@ async def test_a_cut_that_came_before_the_end_holds(told: Told) -> None:
     assert await told.finds("雨") == []
 
 
+READ = {
+    "きょうと": "京都へ行った",
+    "キョウトへい": "京都へ行った",
+    "とーきょーえき": "東京駅で",
+    "おうさか": "大阪",
+    "ｺﾝﾋﾟｭｰﾀｰ": "コンピュータを買う",
+    "バイオリン": "ヴァイオリン",
+    "そふとうえあ": "ソフトウェア",
+    "あしたのかいぎ": "明日の会議",
+    "わたしのいえ": "私の家",
+    "つくえのうえ": "机の上",
+    "わいふぁいのちょうし": "Wi-Fiの調子",
+    "おはよう": "おはよー",
+}
+
+
+@pytest.mark.parametrize("newest", [0, 2_000])
+async def test_kana_find_what_is_read_so(
+    told: Told, newest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiwa.adapters.postgres.talks.NEWEST", newest)
+    await told.append(*(said(text, n) for n, text in enumerate(set(READ.values()))))
+    await read_lines(told.database)
+    found = {query: await told.finds(query) for query in READ}
+    assert found == {query: [text] for query, text in READ.items()}
+
+
+async def test_no_kana_find_what_sounds_otherwise(told: Told) -> None:
+    await told.append(said("病院とテーマ"))
+    await read_lines(told.database)
+    for query in ("びよういん", "いま", "きょう と", "う'と", "京と", "と\\", "(と", "[と]"):
+        assert await told.finds(query) == [], query
+
+
+async def test_every_line_is_read_once_and_again_when_it_changes(told: Told) -> None:
+    await told.append(said("雨", 1), said("飴", 2), said("hello", 3))
+    assert await read_lines(told.database) == 3
+    assert await read_lines(told.database) == 0
+    await told.append(UtteranceEdited(utterance_id="u1", text="雪", by="mari"))
+    assert await told.finds("あめ") == ["飴"], "the old text's reading went with it"
+    assert await read_lines(told.database) == 1
+    assert await told.finds("ゆき") == ["雪"]
+
+
+async def test_a_server_reads_by_itself_what_the_last_one_left(
+    told: Told, database_url: str
+) -> None:
+    await told.append(said("京都"))
+    async with house(database_url) as home:
+        token = (await home.services.sessions.begin(told.mari)).access
+        async with home.client(token) as http, asyncio.timeout(PATIENCE_S):
+            found: list[dict[str, str]] = []
+            while not found:
+                answer = await http.get("/search", params={"q": "きょうと"})
+                found = answer.json()["results"]
+    assert [hit["text"] for hit in found] == ["京都"]
+
+
+async def test_one_process_reads_at_a_time_and_another_takes_over(told: Told) -> None:
+    await told.append(said("雨"))
+    async with told.database.connection() as dead:
+        assert await dead.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        assert await read_lines(told.database) == 0
+    assert await read_lines(told.database) == 1
+
+
+async def test_nobody_finds_anothers_talk_by_how_it_is_read(told: Told) -> None:
+    await told.append(said("秘密の話"))
+    await read_lines(told.database)
+    ken = await PostgresAccounts(told.database).register("Ken", None)
+    assert await told.finds("ひみつ") == ["秘密の話"]
+    assert await told.talks.search(ken.id, "ひみつ", 50) == []
+
+
 async def test_what_is_rare_and_long_ago_is_found_too(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +192,7 @@ async def test_what_is_rare_and_long_ago_is_found_too(
 
 async def test_a_deleted_talk_leaves_nothing_to_find(told: Told) -> None:
     await told.append(said("ひみつ"), ReplyStarted(reply_id="r", generation=1, cause="", name="AI"))
+    await read_lines(told.database)
     await told.talks.delete(told.talk, told.mari.id)
     assert await told.finds("ひみつ") == []
     async with told.database.connection() as connection:

@@ -20,6 +20,7 @@ from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.event_log import PostgresEventLog
 from kaiwa.adapters.postgres.migrate import migrate
+from kaiwa.adapters.postgres.readings import read_lines
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.domain.ids import ClipId, TalkId, UserId
 from kaiwa.policy.transcript import lines
@@ -116,6 +117,8 @@ async def test_a_database_of_the_first_schema_becomes_todays(old_url: str) -> No
             "甘い": [("甘い", 4, "AI")],
             "です": [],
         }
+        assert await read_lines(database) == 2
+        assert [hit.text for hit in await talks.search(mari, "あまい", 9)] == ["甘い"]
         clips = PostgresClipStore(database)
         assert await clips.voice(TalkId("kept"), ClipId("c1")) == "tone:ja"
         user = await PostgresAccounts(database).credentials("まり")

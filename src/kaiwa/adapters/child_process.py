@@ -135,9 +135,18 @@ class ChildProcess:
                 os.kill(self._process.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Kill it, reap it and close its pipes. May be called again."""
+        """Kill it, reap it and close its pipes, all of it even when cancelled. May be called
+        again."""
         self.kill()
         self._input.close()
+        reaping = asyncio.ensure_future(self._reap())
+        try:
+            await asyncio.shield(reaping)
+        except asyncio.CancelledError:
+            await reaping
+            raise
+
+    async def _reap(self) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             while await self._output.read(_PIPE_BYTES):
                 pass  # a paused pipe would never be seen to close

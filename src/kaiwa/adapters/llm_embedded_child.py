@@ -6,7 +6,6 @@ where it listens. It lives until stdin ends, which is when its parent closes it 
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import os
@@ -14,8 +13,9 @@ import signal
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+from kaiwa.adapters import sandbox
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ERRORS_ONLY = 1  # llama.cpp's log level
@@ -47,7 +47,7 @@ def main() -> None:
     """Serve until the parent is gone."""
     _die_with_parent()
     config = ChildConfig(**json.loads(sys.stdin.buffer.readline()))
-    _yield_to_the_others()
+    sandbox.be_nice(NICENESS)
     threading.Thread(target=_exit_at_eof, daemon=True).start()
     handshake = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever llama.cpp prints must not fill the pipe that nobody reads
@@ -80,14 +80,6 @@ def _params(xllamacpp: Any, config: ChildConfig) -> Any:
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     return params
-
-
-def _yield_to_the_others() -> None:
-    """Be nice, also where Linux weighs sessions before processes (sched_autogroup)."""
-    os.nice(NICENESS)
-    if os.getsid(0) == os.getpid():
-        with contextlib.suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def _die_with_parent() -> None:

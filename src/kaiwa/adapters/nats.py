@@ -117,7 +117,7 @@ class NatsBus:
                     reconnect_time_wait=RETRY_S,
                     max_reconnect_attempts=-1,
                     ping_interval=PROOF_INTERVAL_S,
-                    disconnected_cb=_on_lost,
+                    disconnected_cb=self._on_lost,
                     reconnected_cb=self._on_back,
                     error_cb=_on_error,
                 )
@@ -125,6 +125,10 @@ class NatsBus:
             except (*_AWAY, NoServersError):
                 await asyncio.sleep(RETRY_S)
         await self._on_back()
+
+    async def _on_lost(self) -> None:
+        if not self._client.is_closed:  # by us
+            log.warning("nats_connection_lost")
 
     async def _on_back(self) -> None:
         """Whatever was sent meanwhile is lost: listen to all talks, then wake their readers."""
@@ -142,10 +146,6 @@ class NatsBus:
 
 def _subject(talk: TalkId) -> str:
     return f"kaiwa.talks.{talk}"
-
-
-async def _on_lost() -> None:
-    log.warning("nats_connection_lost")
 
 
 async def _on_error(error: Exception) -> None:

@@ -13,6 +13,7 @@ import platform
 import resource
 import signal
 import struct
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,6 +77,15 @@ def confine(*, memory: int, cpu_seconds: int) -> Confinement:
 def die_with_parent() -> bool:
     """Have the kernel kill this process when the thread that started it ends."""
     return _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def be_nice(niceness: int) -> None:
+    """Leave the processor to others, also where Linux weighs sessions before processes
+    (sched_autogroup)."""
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _libc() -> ctypes.CDLL | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import structlog
@@ -39,6 +39,25 @@ async def contained(work: Callable[[], Awaitable[None]], name: str) -> None:
         await work()
     except Exception:
         log.exception("task_crashed", task=name)
+
+
+@asynccontextmanager
+async def now_and_then(
+    seconds: float, work: Callable[[], Awaitable[None]], name: str
+) -> AsyncIterator[None]:
+    """Do the work at once and every so many seconds, for the length of the block."""
+
+    async def go_on() -> None:
+        while True:
+            await contained(work, name)
+            await asyncio.sleep(seconds)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 @contextmanager

@@ -124,7 +124,7 @@ class Talks(Protocol):
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
         """What contains the text in any talk of theirs, newest first; width, case and kana do not
-        matter."""
+        matter, and kana find what is read so, once it has been read."""
 
 
 class Invites(Protocol):

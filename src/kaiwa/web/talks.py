@@ -223,7 +223,7 @@ async def search(
     services: Asking, user: Asker, q: Annotated[str, Query(min_length=1, max_length=200)]
 ) -> dict[str, Any]:
     """What contains the text as it stands now, in any talk of mine; newest first. Width, case and
-    kana do not matter."""
+    kana do not matter, and kana find what is read so."""
     found = await services.talks.search(user.id, q, limit=50)
     return {
         "results": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,7 +11,7 @@ import structlog
 
 from kaiwa.adapters.postgres.database import Database, queries
 from kaiwa.errors import DatabaseDown
-from kaiwa.pipeline.tasks import contained
+from kaiwa.pipeline.tasks import now_and_then
 
 SWEEP_S: Final = 3600.0
 CLIP_DAYS: Final = 30
@@ -24,18 +23,8 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def sweeping(database: Database) -> AsyncIterator[None]:
     """Sweep now and then for the length of the block."""
-
-    async def go_on() -> None:
-        while True:
-            await contained(partial(_try, database), "sweep")
-            await asyncio.sleep(SWEEP_S)
-
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(go_on())
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with now_and_then(SWEEP_S, partial(_try, database), "sweep"):
+        yield
 
 
 async def sweep(database: Database) -> bool:

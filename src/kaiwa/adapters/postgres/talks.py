@@ -20,7 +20,7 @@ from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
 from kaiwa.policy.importing import Imported
-from kaiwa.policy.search import folded, wanted_pieces
+from kaiwa.policy.search import by_sound, folded, wanted_pieces
 from kaiwa.ports.accounts import Found
 
 _SETTINGS: Final = tuple(TalkSettings.model_fields)
@@ -149,12 +149,20 @@ class PostgresTalks:
         if not plain:
             return []
         escaped = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        given = {"user": user, "pattern": f"%{escaped}%", "at_most": limit}
+        sound = by_sound(text)
+        given = {
+            "user": user,
+            "pattern": f"%{escaped}%",
+            "sound": sound and sound.pattern,
+            "at_most": limit,
+        }
         async with self._database.connection() as connection:
             rows = queries.search_newest(connection, newest=NEWEST, **given)
             found = [_hit(row) async for row in rows]
             if len(found) < limit:
-                rows = queries.search(connection, pieces=wanted_pieces(plain), **given)
+                sounds = sound and sound.pieces
+                pieces = wanted_pieces(plain)
+                rows = queries.search(connection, pieces=pieces, sounds=sounds, **given)
                 found = [_hit(row) async for row in rows]
         return found
 
