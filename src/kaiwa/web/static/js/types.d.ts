@@ -36,6 +36,7 @@ export type Models = {
   weights: Weights[];
   pull: Pull | null;
   may_pull: boolean;
+  may_change: boolean; // the recogniser, from here
 };
 export type SearchHit = {
   talk: string;
