@@ -81,7 +81,7 @@ export class SidebarView {
     this.#drawn = now;
     const name = user?.name ?? '';
     this.#user.replaceChildren(
-      h('span', { class: 'badge', 'aria-hidden': 'true' }, initial(name)),
+      h('span', { class: 'badge', 'data-sign': initial(name) }),
       h('span', { class: 'own-name' }, name),
     );
     this.#user.setAttribute('aria-label', t('user.menu', { name }));
