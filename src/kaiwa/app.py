@@ -46,6 +46,7 @@ from kaiwa.models.pulls import Fetch, Pulls, in_thread
 from kaiwa.models.speech import FILES, pull_speech, speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.captures import Captures
+from kaiwa.pipeline.changing import ChangingRecogniser
 from kaiwa.pipeline.clips import Clips
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.floor import Floors
@@ -62,7 +63,7 @@ from kaiwa.ports.tts import VoiceEngine
 from kaiwa.ports.turn import TurnDetector
 from kaiwa.ports.vad import VoiceActivityFactory
 from kaiwa.ports.wakeup import Wakeups
-from kaiwa.settings import OLLAMA_USUAL_URL, Settings
+from kaiwa.settings import CHOSEN_RECOGNISER, OLLAMA_USUAL_URL, Settings
 from kaiwa.web.attempts import Attempts
 from kaiwa.web.security import Site
 from kaiwa.web.services import Services
@@ -99,7 +100,24 @@ def choose_recogniser(settings: Settings) -> Recogniser:
     address = settings.recogniser_address
     if address is not None:
         return TcpRecogniser(*address)
-    return WhisperRecogniser(speech_folder(settings.asr_model, ModelStore(settings.models)))
+    store = ModelStore(settings.models)
+    return ChangingRecogniser(
+        settings.recogniser_model, lambda name: WhisperRecogniser(speech_folder(name, store))
+    )
+
+
+def changing(settings: Settings, recogniser: Recogniser) -> Callable[[str], Awaitable[None]] | None:
+    """Changes the recogniser by the name of its weights, for this process and its next start; None
+    where the settings name another server or the weights."""
+    if not isinstance(recogniser, ChangingRecogniser) or "asr_model" in settings.model_fields_set:
+        return None
+
+    async def change(name: str) -> None:
+        await recogniser.change(name)
+        settings.data.mkdir(parents=True, exist_ok=True)
+        (settings.data / CHOSEN_RECOGNISER).write_text(name, encoding="utf-8")
+
+    return change
 
 
 def own_voices(process: VoiceProcess) -> list[VoiceEngine]:
@@ -127,8 +145,8 @@ def other_voices(settings: Settings) -> list[VoiceEngine]:
 async def needed_models(settings: Settings) -> list[Model]:
     """The weights of the catalogue that these settings will use."""
     needed = []
-    if settings.recogniser_address is None and settings.asr_model in names():
-        needed.append(model(settings.asr_model))
+    if settings.recogniser_address is None and settings.recogniser_model in names():
+        needed.append(model(settings.recogniser_model))
     chat = await choose_chat_model(settings)
     if chat.kind == EmbeddedChatModel.kind:
         needed.append(model(settings.chat_model))
@@ -257,7 +275,8 @@ async def assembled(
             model=engines.chat,
             measures=measures,
             listeners=listeners,
-            weights=lambda: weights_of(settings, engines.chat.kind),
+            weights=lambda: weights_of(settings, engines.recogniser, engines.chat.kind),
+            change_recogniser=changing(settings, engines.recogniser),
             pulls=await stack.enter_async_context(Pulls.run(fetching(settings, engines.chat))),
             parts={"database": database.answers, **engines.parts},
             registration=settings.registration,
@@ -275,12 +294,12 @@ async def running(settings: Settings, site: Site) -> AsyncIterator[Services]:
         yield services
 
 
-def weights_of(settings: Settings, chat_kind: str) -> list[dict[str, Any]]:
+def weights_of(settings: Settings, recogniser: Recogniser, chat_kind: str) -> list[dict[str, Any]]:
     """The catalogue and what was fetched besides, as `GET /models` shows it."""
     store = ModelStore(settings.models)
     in_use = {SMART_TURN.name}
-    if settings.recogniser_address is None:
-        in_use.add(settings.asr_model)
+    if isinstance(recogniser, ChangingRecogniser):
+        in_use.add(recogniser.name)
     if chat_kind == EmbeddedChatModel.kind:
         in_use.add(settings.chat_model)
     rows = [

@@ -229,7 +229,7 @@ def rehear(
             recordings = PostgresRecordings(database)
             rehearing = Rehearing(PostgresEventLog(database), recordings, TalkId(talk))
             await rehearing.open()
-            name = read_settings(asr_model=model).asr_model
+            name = read_settings(asr_model=model).recogniser_model
             recogniser = _embedded_recogniser(name)
             chosen = language or settings.language
             with Bar(console=Console(stderr=True)) as bar:
@@ -340,7 +340,7 @@ def _embedded_recogniser(name: str | None) -> Recogniser:
 
     settings = read_settings(asr_model=name)
     store = ModelStore(settings.models)
-    return WhisperRecogniser(pull_speech(settings.asr_model, store, progress_for()))
+    return WhisperRecogniser(pull_speech(settings.recogniser_model, store, progress_for()))
 
 
 def _name(given: str) -> str:

@@ -72,7 +72,7 @@ def pull_needed(settings: Any) -> None:
 
     store = ModelStore(settings.models)
     if settings.recogniser_address is None:
-        pull_speech(settings.asr_model, store, progress_for())
+        pull_speech(settings.recogniser_model, store, progress_for())
     for model in asyncio.run(needed_models(settings)):
         if store.is_complete(model):
             continue

@@ -21,6 +21,8 @@ from kaiwa.errors import SetupError
 
 DEFAULT_PORT = 8600
 _PORTS = {"http": 80, "https": 443}
+CHOSEN_RECOGNISER = "asr-model"
+"""File of the data folder: the weights that were chosen on the page."""
 OLLAMA_USUAL_URL = "http://127.0.0.1:11434"
 
 
@@ -136,6 +138,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def recogniser_model(self) -> str:
+        """`asr_model` if it was given, else what the machine's owner chose on the page."""
+        chosen = self.data / CHOSEN_RECOGNISER
+        if "asr_model" in self.model_fields_set or not chosen.is_file():
+            return self.asr_model
+        return chosen.read_text(encoding="utf-8").strip() or self.asr_model
 
     @property
     def recogniser_address(self) -> tuple[str, int] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
@@ -47,6 +48,43 @@ def test_models_are_listed_fetched_and_tried(owner: Visitor) -> None:
     owner["try-chat"].click()
     expect(owner["tried-chat"].locator("small")).to_have_text(SOME_TEXT, timeout=MODEL_MS)
     owner.check_untroubled()
+
+
+@over_loopback
+def test_another_recogniser_is_put_to_use(owner: Visitor) -> None:
+    used: list[Any] = []
+
+    def models(route: Route) -> None:
+        answer = route.fetch().json()
+        assert answer["may_change"]
+        for row in answer["weights"]:
+            if row["name"] == "whisper-small":
+                row.update(installed=True, in_use=bool(used))
+        route.fulfill(json=answer)
+
+    def change(route: Route) -> None:
+        used.append(route.request.post_data_json)
+        route.fulfill(status=204)
+
+    owner.page.route("**/models", models)
+    owner.page.route("**/models/speech", change)
+    owner.open("/")
+    owner["user-menu"].click()
+    owner["menu-models"].click()
+    small = owner.page.locator('[data-model="whisper-small"]')
+    small.get_by_role("button").click()
+    expect(small).to_have_attribute("data-state", "inUse")
+    assert used == [{"name": "whisper-small"}]
+    expect(owner["pull"]).to_contain_text("whisper-small")
+    owner.page.unroute("**/models/speech")
+    used.clear()
+    small = owner.page.locator('[data-model="whisper-small"]')
+    owner["close-dialog"].click()
+    owner["user-menu"].click()
+    owner["menu-models"].click()
+    small.get_by_role("button").click()
+    expect(owner["pull"].locator(".form-error")).to_be_visible()  # it is not really here
+    owner.check_untroubled("status of 404")
 
 
 @over_loopback

@@ -74,6 +74,8 @@ def test_talks_are_renamed_put_away_deleted_and_taken_back(owner: Visitor) -> No
     owner.new_talk()
     owner.type("花火を見に行きましょう。")
     expect(owner.utterances).to_have_count(1)
+    for name in (owner["title"], owner["talk-link"].first):
+        expect(name).to_contain_text("花火を見に")  # it has no title
 
     owner["find"].fill("夏の")
     expect(owner["talk-link"]).to_have_count(1)

@@ -22,6 +22,7 @@ from kaiwa.app import Engines, assembled
 from kaiwa.database import bus_of
 from kaiwa.domain.audio import Samples
 from kaiwa.http_server import http_server
+from kaiwa.pipeline.changing import ChangingRecogniser
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.settings import Settings
 from kaiwa.web.application import create_application
@@ -143,7 +144,7 @@ async def house(
     recogniser, chat, tones = FakeRecogniser(), ScriptedChatModel(), ToneVoices()
     decoder = PyAvDecoder()
     engines = Engines(
-        recogniser=recogniser,
+        recogniser=ChangingRecogniser(chosen.recogniser_model, lambda _: recogniser),
         vad=EnergyVoiceActivity,
         decoder=decoder,
         chat=chat,

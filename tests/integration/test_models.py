@@ -82,6 +82,39 @@ async def test_the_owner_fetches_one_model_at_a_time_and_stops_it(
             assert answer.status_code == 422, wrong
 
 
+async def test_the_owner_changes_the_recogniser_for_now_and_the_next_start(
+    database_url: str, tmp_path: Path
+) -> None:
+    hub = tmp_path / "owner--name"
+    hub.mkdir()
+    for file in ("model.bin", "config.json", "tokenizer.json"):
+        (hub / file).write_bytes(b"12")
+    places: dict[str, Any] = {"models": tmp_path, "data": tmp_path / "data"}
+
+    async def in_use(guest: Guest) -> list[str]:
+        rows = (await guest.http.get("/models")).json()["weights"]
+        return [row["name"] for row in rows if row["in_use"] and row["use"] == "speech"]
+
+    async with (
+        house(database_url, **places) as home,
+        home.guest("まり") as mari,
+        home.guest("Ken") as ken,
+    ):
+        await home.services.accounts.machine_owner("まり")
+        assert await in_use(mari) == ["whisper-base"]
+        hubs = {"name": "owner/name"}
+        assert (await ken.http.put("/models/speech", json=hubs)).status_code == 403
+        for absent in ("whisper-small", "/etc", "smart-turn-v3.2"):
+            answer = await mari.http.put("/models/speech", json={"name": absent})
+            assert answer.status_code == 404, absent
+        assert (await mari.http.put("/models/speech", json=hubs)).status_code == 204
+        assert await in_use(mari) == ["owner/name"]
+    async with house(database_url, **places) as home, home.guest("あおい") as aoi:
+        assert await in_use(aoi) == ["owner/name"]
+    async with house(database_url, **places, asr_model="whisper-base") as home:
+        assert home.services.change_recogniser is None  # the settings say which
+
+
 async def test_a_few_seconds_and_a_sentence_are_tried(database_url: str) -> None:
     async with house(database_url) as home, home.guest("まり") as mari:
         loud = (np.random.default_rng(1).standard_normal(16_000 * 2) * 9_000).astype("<i2")

@@ -125,3 +125,20 @@ async def test_a_talk_is_put_away_for_oneself_alone(home: House) -> None:
         assert not (await tsumugi.http.get(f"/talks/{talk}")).json()["archived"]
         assert (await aoi.http.delete(f"/talks/{talk}/archive")).status_code == 204
         assert not (await aoi.http.get(f"/talks/{talk}")).json()["archived"]
+
+
+async def test_a_talk_without_a_title_is_known_by_what_was_said_first(mari: Guest) -> None:
+    async def listed() -> list[tuple[str, str]]:
+        talks = (await mari.http.get("/talks")).json()["talks"]
+        return [(talk["title"], talk["opening"]) for talk in talks]
+
+    talk = await mari.new_talk()
+    assert await listed() == [("", "")]
+    said = (await mari.http.post(f"/talks/{talk}/messages", json={"text": "明日の天気は？"})).json()
+    await mari.http.post(f"/talks/{talk}/messages", json={"text": "傘はいりますか。"})
+    assert await listed() == [("", "明日の天気は？")]
+    corrected = {"text": "明日の電気は？"}
+    await mari.http.patch(f"/talks/{talk}/utterances/{said['utterance_id']}", json=corrected)
+    assert await listed() == [("", "明日の電気は？")]
+    await mari.http.patch(f"/talks/{talk}", json={"title": "天気"})
+    assert await listed() == [("天気", "")]

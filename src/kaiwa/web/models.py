@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from kaiwa.domain.audio import SAMPLE_RATE
 from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.talk import User
-from kaiwa.errors import Conflict, Forbidden, KaiwaError, ModelDown, StreamStalled
+from kaiwa.errors import Conflict, Forbidden, KaiwaError, ModelDown, NotFound, StreamStalled
 from kaiwa.models.pulls import Pull
 from kaiwa.web.asking import Asker, Asking
 from kaiwa.web.services import Services
@@ -45,6 +45,12 @@ class WantedModel(BaseModel):
     name: str = Field(max_length=200, pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)*(:[\w.-]+)?$")
 
 
+class SpeechModel(BaseModel):
+    """The name of weights that are here."""
+
+    name: str = Field(max_length=200)
+
+
 class Sentence(BaseModel):
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
     model: str = Field("", max_length=200, description="empty: the server's default")
@@ -58,11 +64,13 @@ async def models(services: Asking, user: Asker) -> dict[str, Any]:
         chat["models"] = [{"name": model.name, "size": model.size} for model in found]
     except KaiwaError as error:
         chat["error"] = {"code": error.code, "message": error.message}
+    owner = await services.accounts.is_machine_owner(user.id)
     return {
         "chat": chat,
         "weights": await asyncio.to_thread(services.weights),
         "pull": _shown(services.pulls.newest),
-        "may_pull": await services.accounts.is_machine_owner(user.id),
+        "may_pull": owner,
+        "may_change": owner and services.change_recogniser is not None,
     }
 
 
@@ -83,6 +91,21 @@ async def stop_pull(services: Asking, user: Asker) -> None:
     """What has come stays, and the next pull goes on from there."""
     await _check_owner(services, user)
     services.pulls.stop()
+
+
+@router.put("/models/speech", status_code=204)
+async def change_recogniser(services: Asking, user: Asker, wanted: SpeechModel) -> None:
+    """Recognise from now on with other weights that are here, in this process and after its next
+    start; answers when they are loaded."""
+    await _check_owner(services, user)
+    if services.change_recogniser is None:
+        raise Conflict("the settings say which recogniser it is: KAIWA_ASR_MODEL or KAIWA_ASR_URL")
+    here = await asyncio.to_thread(services.weights)
+    if not any(
+        row["name"] == wanted.name and row["use"] == "speech" and row["installed"] for row in here
+    ):
+        raise NotFound(f"{wanted.name} is no speech model that is here; fetch it first")
+    await services.change_recogniser(wanted.name)
 
 
 @router.post("/models/try/speech", openapi_extra=_SOUND)
@@ -141,7 +164,7 @@ async def _trying(services: Services) -> AsyncIterator[None]:
 
 async def _check_owner(services: Services, user: User) -> None:
     if not await services.accounts.is_machine_owner(user.id):
-        raise Forbidden("only this machine's owner fetches models")
+        raise Forbidden("only this machine's owner fetches and changes models")
 
 
 def _shown(pull: Pull | None) -> dict[str, Any] | None:

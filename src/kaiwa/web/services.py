@@ -31,7 +31,8 @@ from kaiwa.web.sse import Messages
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of a running process. `parts` proves that each of them answers; `closing` is set
-    when the process is to end, and ends every open stream; `listeners` are those streams."""
+    when the process is to end, and ends every open stream; `listeners` are those streams. Where
+    `change_recogniser` is None, the settings say which it is."""
 
     site: Site
     sessions: Sessions
@@ -52,6 +53,7 @@ class Services:
     model: ChatModel
     measures: Measures
     weights: Callable[[], list[dict[str, Any]]]
+    change_recogniser: Callable[[str], Awaitable[None]] | None
     pulls: Pulls
     parts: Mapping[str, Callable[[], Awaitable[None]]]
     registration: bool = True

@@ -10,7 +10,6 @@ import './route.test.js';
 import './search.test.js';
 import './sse.test.js';
 import './state.test.js';
-import './stretch.test.js';
 import './timing.test.js';
 import './voice.test.js';
 import './words.test.js';

@@ -66,7 +66,9 @@ class MemoryTalks:
         if member is None:
             raise NotFound("there is no such talk, or it is not yours")
         away = (talk, user) in self._archived
-        seen = {"seq": head, "role": member.role, "archived": away}
+        said = [] if self._talks[talk].title else lines(await self._log.read(talk, 0))
+        opening = next((line.text[:80] for line in said if not line.is_reply), "")
+        seen = {"seq": head, "role": member.role, "archived": away, "opening": opening}
         return self._talks[talk].model_copy(update=seen)
 
     async def settings(self, talk: TalkId) -> TalkSettings:

@@ -212,4 +212,6 @@ def _hit(row: Any) -> Found:
 
 def _talk(row: Any) -> Talk:
     names = (*_SETTINGS, "id", "created_at", "seq", "role", "archived")
-    return Talk.model_validate({name: row[name] for name in names})
+    return Talk.model_validate(
+        {name: row[name] for name in names} | {"opening": row["opening"] or ""}
+    )

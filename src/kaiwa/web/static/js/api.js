@@ -215,14 +215,19 @@ export class Api {
     return this.#call('DELETE', '/models/pull');
   }
 
+  /** Answers when they are loaded. @param {string} name of weights that are here */
+  changeRecogniser(name) {
+    return this.#try('PUT', '/models/speech', 'application/json', JSON.stringify({ name }));
+  }
+
   /** @param {Blob} sound L16 @param {string} language @returns {Promise<{text: string, ms: number}>} */
   trySpeech(sound, language) {
-    return this.#try(`/models/try/speech?language=${language}`, L16, sound);
+    return this.#try('POST', `/models/try/speech?language=${language}`, L16, sound);
   }
 
   /** @param {string} text @returns {Promise<{text: string, ms: number}>} */
   tryChat(text) {
-    return this.#try('/models/try/chat', 'application/json', JSON.stringify({ text }));
+    return this.#try('POST', '/models/try/chat', 'application/json', JSON.stringify({ text }));
   }
 
   /**
@@ -283,12 +288,15 @@ export class Api {
     return response.status === 204 ? null : response.json();
   }
 
-  /** What a model may take long for. @param {string} path @param {string} type @param {BodyInit} body */
-  async #try(path, type, body) {
+  /**
+   * What a model may take long for.
+   * @param {string} method @param {string} path @param {string} type @param {BodyInit} body
+   */
+  async #try(method, path, type, body) {
     const signal = AbortSignal.timeout(TRY_MS);
-    const response = await this.#fetch('POST', path, { headers: { 'Content-Type': type }, body, signal });
+    const response = await this.#fetch(method, path, { headers: { 'Content-Type': type }, body, signal });
     if (!response.ok) throw await ApiError.of(response);
-    return response.json();
+    return response.status === 204 ? null : response.json();
   }
 
   /** @param {string} method @param {string} path @param {RequestInit} init */

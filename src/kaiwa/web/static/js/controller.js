@@ -7,7 +7,7 @@ import { parseRoute, routeHash } from './core/route.js';
 import { Api, ApiError } from './api.js';
 import { unlockSound } from './audio/playback.js';
 import { EventStream } from './event-stream.js';
-import { locale, t } from './i18n.js';
+import { locale, t, titleOf } from './i18n.js';
 import { Store } from './store.js';
 import { Tabs } from './tabs.js';
 import { noticeOf } from './trouble.js';
@@ -189,7 +189,7 @@ export class Controller {
     this.store.dispatch({
       type: 'notice',
       level: 'info',
-      text: t('delete.done', { title: talk.title || t('talk.untitled') }),
+      text: t('delete.done', { title: titleOf(talk) }),
       code: 'talk.deleting',
       undo: () => {
         undo();
@@ -278,7 +278,7 @@ export class Controller {
         api: this.api,
         talk,
         user,
-        onActive: () => this.store.dispatch({ type: 'talk.active', id }),
+        onActive: () => this.#active(id),
         voices: () => this.state.voices,
         onStream: (state) => this.store.dispatch({ type: 'stream', state }),
         onSound: (state) => this.store.dispatch({ type: 'sound', state }),
@@ -302,6 +302,13 @@ export class Controller {
       this.trouble('open.failed', error);
       location.hash = routeHash(null);
     }
+  }
+
+  /** Something was said there: it comes first now, perhaps with a name. @param {string} id */
+  #active(id) {
+    const talk = this.state.talks?.find((t) => t.id === id);
+    this.store.dispatch({ type: 'talk.active', id });
+    if (talk && !talk.title && !talk.opening) void this.loadTalks(true);
   }
 
   #closeTalk() {

@@ -41,6 +41,11 @@ export function t(key, values) {
   return values ? text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '') : text;
 }
 
+/** What it is called: else by what was said first. @param {{title: string, opening?: string}} talk */
+export function titleOf({ title, opening }) {
+  return title || opening || t('talk.untitled');
+}
+
 /** @param {string} key @returns {key is MessageKey} */
 export function hasMessage(key) {
   return Object.hasOwn(TABLE, key);
@@ -49,11 +54,14 @@ export function hasMessage(key) {
 /** The keys and their texts, for tests. */
 export const MESSAGES = TABLE;
 
+/** The page's language as its reader's own country writes it. */
+function region() {
+  return navigator.languages.find((tag) => tag.startsWith(current)) ?? current;
+}
+
 /** @param {string} iso time with its zone */
 export function clockTime(iso) {
-  return new Intl.DateTimeFormat(current, { hour: '2-digit', minute: '2-digit' }).format(
-    new Date(iso),
-  );
+  return new Intl.DateTimeFormat(region(), { timeStyle: 'short' }).format(new Date(iso));
 }
 
 /** @param {string} iso */
@@ -62,7 +70,7 @@ export function dayName(iso) {
   const how = { month: 'long', day: 'numeric', weekday: 'short' };
   const date = new Date(iso);
   if (date.getFullYear() !== new Date().getFullYear()) how.year = 'numeric';
-  return new Intl.DateTimeFormat(current, how).format(date);
+  return new Intl.DateTimeFormat(region(), how).format(date);
 }
 
 /** Today the hour, else the day. @param {string} iso */
@@ -70,7 +78,7 @@ export function shortWhen(iso) {
   const date = new Date(iso);
   return date.toDateString() === new Date().toDateString()
     ? clockTime(iso)
-    : new Intl.DateTimeFormat(current, { month: 'short', day: 'numeric' }).format(date);
+    : new Intl.DateTimeFormat(region(), { month: 'short', day: 'numeric' }).format(date);
 }
 
 /** Decimal, as disks are sold. @param {number} count */

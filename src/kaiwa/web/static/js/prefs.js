@@ -10,7 +10,6 @@ const USUAL = {
   text: 'normal',
   microphone: '',
   volume: 1,
-  speed: 1,
 };
 
 /** @type {Preferences} */

@@ -36,6 +36,7 @@ export type Models = {
   weights: Weights[];
   pull: Pull | null;
   may_pull: boolean;
+  may_change: boolean; // the recogniser, from here
 };
 export type SearchHit = {
   talk: string;
@@ -67,6 +68,8 @@ export type Talk = TalkSettings & {
   seq: number;
   role: Role;
   archived: boolean;
+  /** What was said first in a talk without a title. */
+  opening: string;
 };
 
 export type CaptureAnswer = {
@@ -348,7 +351,6 @@ export type Preferences = {
   text: 'normal' | 'large' | 'larger';
   microphone: string; // a device id; empty: the browser's choice
   volume: number; // 0 … 1
-  speed: number; // 1: as it was recorded
 };
 
 export type AppState = {

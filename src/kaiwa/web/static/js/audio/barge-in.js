@@ -5,7 +5,7 @@
 
 import { Ducking } from '../core/ducking.js';
 
-const STEP_MS = 25;
+const STEP_MS = 15;
 
 /** @typedef {{replyId: string | null, duck: (ducked: boolean) => void}} Sounding */
 

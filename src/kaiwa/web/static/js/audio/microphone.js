@@ -38,7 +38,7 @@ export class Microphone {
     this.source = source;
     this.track = stream.getAudioTracks()[0];
     this.analyser = context.createAnalyser();
-    this.analyser.fftSize = 512;
+    this.analyser.fftSize = 1024; // 21 ms: more than lies between two looks at the level
     this.analyser.smoothingTimeConstant = 0.6;
     source.connect(this.analyser);
   }

@@ -5,7 +5,6 @@
 
 /** @import {Clause, TalkSettings, Position} from '../types.js' */
 import { endOf, placeHeard } from '../core/voice.js';
-import { stretched } from '../core/stretch.js';
 import { preferences, watchPreferences } from '../prefs.js';
 import { languageOf, speakAloud } from './browser-voice.js';
 
@@ -14,7 +13,7 @@ const REPORT_MS = 1000;
 const LEAD_S = 0.03; // a source scheduled for "now" would lose its first samples
 const AHEAD = 3; // clips fetched before they are needed
 const DUCKED = 0.06; // of full: 24 dB less
-const DUCK_S = 0.02; // time constant: there in 60 ms, without a click
+const DUCK_S = 0.012; // time constant: 20 dB in 40 ms, without a click
 const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
 
 /**
@@ -26,7 +25,6 @@ const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
  * @property {number} from on the context's clock, in seconds
  * @property {number} to
  * @property {TalkSettings} settings of the talk, for the browser's voice
- * @property {number} speed
  * @property {boolean} again said before: nobody is told how far it was heard
  *
  * @typedef {object} PlayerOptions
@@ -107,7 +105,6 @@ export class Player {
       from: Infinity,
       to: Infinity,
       settings,
-      speed: preferences().speed,
       again,
     });
     this.#prefetch();
@@ -179,7 +176,6 @@ export class Player {
       item.buffer = this.options
         .load(clip, this.#abort.signal)
         .then((bytes) => audio().decodeAudioData(bytes))
-        .then((buffer) => atSpeed(buffer, item.speed))
         .catch(() => {
           if (!this.#abort.signal.aborted) this.options.onTrouble('clip.failed');
           return null;
@@ -218,7 +214,7 @@ export class Player {
     item.from = Math.max(context.currentTime + LEAD_S, this.#free);
     item.to = item.from + buffer.duration;
     this.#free = item.to;
-    node.onended = () => this.#ended(item, buffer.duration * item.speed * 1000);
+    node.onended = () => this.#ended(item, buffer.duration * 1000);
     node.start(item.from);
     item.node = node;
   }
@@ -226,7 +222,7 @@ export class Player {
   /** @param {Item} item */
   #speak(item) {
     const { language, voice_speed, voice_pitch } = item.settings;
-    const prosody = { speed: voice_speed * item.speed, pitch: voice_pitch };
+    const prosody = { speed: voice_speed, pitch: voice_pitch };
     const stop = speakAloud(item.clause.text, languageOf(language, item.clause.text), prosody, {
       onStart: () => {
         if (this.#speech?.item !== item) return;
@@ -305,7 +301,7 @@ export class Player {
   #elapsed(item) {
     return this.#speech?.item === item
       ? performance.now() - this.#speech.began
-      : (audio().currentTime - item.from) * 1000 * item.speed;
+      : (audio().currentTime - item.from) * 1000;
   }
 
   #stateChanged = () => {
@@ -320,13 +316,4 @@ export class Player {
       if (this.#items.length && audio().state !== 'running') this.options.onState('blocked');
     }, WAKE_MS);
   };
-}
-
-/** Slower or faster, at the same pitch. @param {AudioBuffer} buffer @param {number} speed */
-export function atSpeed(buffer, speed) {
-  if (speed === 1) return buffer;
-  const samples = stretched(buffer.getChannelData(0), speed, buffer.sampleRate);
-  const out = audio().createBuffer(1, samples.length, buffer.sampleRate);
-  out.copyToChannel(samples, 0);
-  return out;
 }

@@ -6,9 +6,8 @@
 /** @import {Replaying, Utterance} from '../types.js' */
 /** @import {Microphone} from './microphone.js' */
 import { wordAt } from '../core/words.js';
-import { preferences } from '../prefs.js';
 import { watchForBargeIn } from './barge-in.js';
-import { atSpeed, audio, output } from './playback.js';
+import { audio, output } from './playback.js';
 
 const TICK_MS = 50;
 
@@ -43,11 +42,10 @@ export class Recording {
     try {
       await audio().resume();
       const bytes = await load(utterance.id, abort.signal);
-      const { speed } = preferences();
-      const buffer = atSpeed(await audio().decodeAudioData(bytes), speed);
+      const buffer = await audio().decodeAudioData(bytes);
       if (abort.signal.aborted) return;
       abort.signal.addEventListener('abort', quiet(microphone(), over));
-      this.#sound(buffer, speed, utterance, abort.signal);
+      this.#sound(buffer, utterance, abort.signal);
     } catch {
       if (!abort.signal.aborted) onTrouble('recording.failed');
       over();
@@ -58,18 +56,15 @@ export class Recording {
     this.#end?.();
   }
 
-  /**
-   * @param {AudioBuffer} buffer @param {number} speed @param {Utterance} utterance
-   * @param {AbortSignal} signal
-   */
-  #sound(buffer, speed, utterance, signal) {
+  /** @param {AudioBuffer} buffer @param {Utterance} utterance @param {AbortSignal} signal */
+  #sound(buffer, utterance, signal) {
     const node = audio().createBufferSource();
     node.buffer = buffer;
     node.connect(output());
     const began = audio().currentTime;
     let at = -1;
     const ticker = setInterval(() => {
-      const word = wordAt(utterance.words, (audio().currentTime - began) * 1000 * speed);
+      const word = wordAt(utterance.words, (audio().currentTime - began) * 1000);
       if (!word || word.from === at) return;
       at = word.from;
       this.options.onPlaying({ id: utterance.id, word });

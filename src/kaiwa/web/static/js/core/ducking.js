@@ -2,7 +2,7 @@
 
 const LEAST_DB = -45; // of full scale: what a close voice is above
 const OVER_DB = 12; // above what the room sounds like, the rest of the agent's own voice included
-const ONSET_MS = 90; // of voice: shorter is a click
+const ONSET_MS = 60; // of voice: shorter is a click
 const GAP_MS = 60; // inside an onset
 const RELEASE_MS = 900; // after the last voice; by then the server has decided
 const ROOM = 0.05; // how fast the room's level is learned
@@ -30,7 +30,7 @@ export class Ducking {
       if (now - this.#last > GAP_MS) this.#began = null;
     }
     if (!sounding) this.ducked = false;
-    else if (this.#began !== null && now - this.#began >= ONSET_MS) this.ducked = true;
+    else if (this.#began !== null && this.#last - this.#began >= ONSET_MS) this.ducked = true;
     else if (now - this.#last > RELEASE_MS) this.ducked = false;
     return this.ducked;
   }

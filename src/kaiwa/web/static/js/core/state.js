@@ -8,11 +8,11 @@
  * deltas the reply waits for its clause.
  */
 
-/** @import {Command, DurableEvent, Hypothesis, Note, Participant, Presence, Reply, ReplyDelta,
- *   Role, Talk, TalkEvent, TalkSettings, TalkState, TalkUpdated, User, UtteranceFinal,
- *   UtterancePartial}
+/** @import {Command, DurableEvent, Hypothesis, Note, Reply, ReplyDelta, Talk, TalkEvent,
+ *   TalkSettings, TalkState, TalkUpdated, User, UtteranceFinal, UtterancePartial}
  *   from '../types.js' */
 import { change, findEntry, keep } from './entries.js';
+import { isSpeaking, known, presence, speech } from './people.js';
 import { AGENT, isDurable } from './protocol.js';
 import { wordsOf } from './words.js';
 import { cutOf, startedReply, withClause, withDelta, withEnd } from './reply.js';
@@ -177,14 +177,6 @@ export function mineUnfinished(state) {
   return isSpeaking(state, state.me) || state.partials.some((p) => p.participant === state.me);
 }
 
-/** @param {TalkState} state @param {string} participant */
-export function isSpeaking(state, participant) {
-  return state.speaking.some((s) => s.startsWith(`${participant} `));
-}
-
-/** How many participants can be told apart by colour; colour 0 is the agent's. */
-export const COLOURS = 8;
-
 /**
  * The talk as a whole: `past` has read it from its beginning up to here. What was live stays so.
  * @param {TalkState} state @param {TalkState} past @returns {TalkState}
@@ -329,27 +321,6 @@ function withoutPartial(state, id) {
   return partials === state.partials ? state : { ...state, partials };
 }
 
-/**
- * @param {TalkState} state
- * @param {string} participant
- * @param {string} capture
- * @param {boolean} on
- * @returns {TalkState}
- */
-function speech(state, participant, capture, on) {
-  const mark = `${participant} ${capture}`;
-  if (state.speaking.includes(mark) === on) return state;
-  return {
-    ...state,
-    speaking: on ? [...state.speaking, mark] : state.speaking.filter((s) => s !== mark),
-  };
-}
-
-/** @param {TalkState} state @param {Presence} event @returns {TalkState} */
-function presence(state, event) {
-  return known(state, event.participant, { name: event.name, here: event.state === 'here' });
-}
-
 /** @param {TalkState} state @param {ReplyDelta} event @returns {TalkState} */
 function delta(state, event) {
   return changeReply(state, event.reply_id, (reply) => withDelta(reply, event));
@@ -366,29 +337,6 @@ function settingsOf(all) {
     ...{ title, language, vocabulary, agent_name, instructions, llm_model, voice, mode },
     ...{ voice_speed, voice_pitch, recording: all.recording },
   };
-}
-
-/**
- * @param {TalkState} state
- * @param {string} id
- * @param {{name?: string, role?: Role | null, here?: boolean}} change
- * @returns {TalkState}
- */
-function known(state, id, change) {
-  const now = state.participants[id];
-  if (now && Object.entries(change).every(([k, v]) => now[/** @type {'name'} */ (k)] === v)) {
-    return state;
-  }
-  const people = Object.keys(state.participants).filter((p) => p !== AGENT).length;
-  /** @type {Participant} */
-  const next = now ?? {
-    id,
-    name: '',
-    role: null,
-    here: false,
-    colour: id === AGENT ? 0 : 1 + (people % (COLOURS - 1)),
-  };
-  return { ...state, participants: { ...state.participants, [id]: { ...next, ...change } } };
 }
 
 /** @param {TalkState} state @param {string} id @param {(reply: Reply) => Reply} changed */

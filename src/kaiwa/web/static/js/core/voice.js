@@ -53,7 +53,7 @@ export function endOf(clause, ms) {
 /**
  * How far a reply has been heard: into the clip that sounds, or else to the end of the last one.
  *
- * @param {{clause: Clause, from: number, to: number, speed?: number}[]} clips in order, on the
+ * @param {{clause: Clause, from: number, to: number}[]} clips in order, on the
  *   clock of `now`
  * @param {number} now in seconds
  * @param {{clause: number, ms: number}} [before] what was heard before these
@@ -61,7 +61,7 @@ export function endOf(clause, ms) {
 export function placeHeard(clips, now, before = { clause: 0, ms: 0 }) {
   const clip = clips.filter(({ from }) => from <= now).at(-1);
   if (!clip) return before;
-  const { clause, from, to, speed = 1 } = clip;
-  if (now >= to) return endOf(clause, (to - from) * 1000 * speed);
-  return { clause: clause.index, ms: (now - from) * 1000 * speed };
+  const { clause, from, to } = clip;
+  if (now >= to) return endOf(clause, (to - from) * 1000);
+  return { clause: clause.index, ms: (now - from) * 1000 };
 }

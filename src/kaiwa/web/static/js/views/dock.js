@@ -4,7 +4,8 @@
 /** @import {Controller} from '../controller.js' */
 /** @import {MessageKey} from '../i18n.js' */
 import { controlState } from '../core/control.js';
-import { goingReply, isSpeaking } from '../core/state.js';
+import { isSpeaking } from '../core/people.js';
+import { goingReply } from '../core/state.js';
 import { unlockSound } from '../audio/playback.js';
 import { h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';

@@ -9,13 +9,14 @@ export class EmptyView {
   #hint = h('p', { class: 'empty-hint' });
   element = h('div', { class: 'empty', hidden: true }, this.#title, this.#hint);
 
-  /** @param {TalkState} state */
-  update({ entries, partials, pending, ready, role }) {
+  /** @param {TalkState} state @param {boolean} on whether the microphone is */
+  update({ entries, partials, pending, ready, role }, on) {
     const said = partials.length || pending.length || entries.some((entry) => entry.kind !== 'note');
     this.element.hidden = !!said;
     if (said) return;
     const listens = role === 'listener';
-    setText(this.#title, !ready ? '' : t(listens ? 'talk.emptyListener' : 'talk.empty'));
+    const title = listens ? 'talk.emptyListener' : on ? 'talk.emptyOn' : 'talk.empty';
+    setText(this.#title, ready ? t(title) : '');
     setText(this.#hint, !ready ? t('talk.connecting') : listens ? '' : t('talk.emptyHint'));
   }
 }

@@ -293,7 +293,7 @@ function fill(element, name, at, frame, ...content) {
 }
 
 /** @param {string} name */
-function initial(name) {
+export function initial(name) {
   return (Array.from(name.trim())[0] ?? '').toUpperCase();
 }
 

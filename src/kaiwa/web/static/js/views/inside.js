@@ -14,6 +14,18 @@ export function openInside(controller) {
   const { replies, stages } = statistics(session.state.entries);
   const { llm_model, voice } = session.state.settings;
   const known = state.voices.find(({ id }) => id === voice);
+  const special = { browser: t('voice.browser'), none: t('voice.none') }[voice];
+  const voiceName = known ? `${known.name} (${known.engine})` : (special ?? t('voice.auto'));
+  const speech = h('dd', { 'data-testid': 'engine-speech' }, '…');
+  const model = h('dd', {}, llm_model || t('inside.usual'));
+  void controller.api.models().then(
+    ({ chat, weights }) => {
+      const used = weights.find((each) => each.use === 'speech' && each.in_use);
+      speech.textContent = used?.name ?? t('inside.usual');
+      if (!llm_model && chat.models[0]) model.textContent = chat.models[0].name;
+    },
+    () => (speech.textContent = t('inside.usual')),
+  );
   const table = h(
     'table',
     { 'data-testid': 'percentiles' },
@@ -56,10 +68,12 @@ export function openInside(controller) {
         h(
           'dl',
           { class: 'engines' },
+          h('dt', {}, t('models.speech')),
+          speech,
           h('dt', {}, t('inside.model')),
-          h('dd', {}, llm_model || t('inside.usual')),
+          model,
           h('dt', {}, t('inside.voice')),
-          h('dd', {}, known ? `${known.name} (${known.engine})` : t('voice.auto')),
+          h('dd', {}, voiceName),
         ),
       ),
     ),

@@ -6,6 +6,7 @@ import { ApiError } from '../api.js';
 import { h, icon } from '../dom.js';
 import { t } from '../i18n.js';
 import { field, option, sheet, show } from './dialog.js';
+import { initial } from './entries.js';
 
 /** @type {Role[]} */
 const ROLES = ['owner', 'speaker', 'listener'];
@@ -60,7 +61,7 @@ export function openMembers(controller) {
     return h(
       'li',
       { 'data-colour': colour },
-      h('span', { class: 'badge', 'aria-hidden': 'true' }, (Array.from(member.name)[0] ?? '').toUpperCase()),
+      h('span', { class: 'badge', 'aria-hidden': 'true' }, initial(member.name)),
       h('span', { class: 'member-name' }, member.name, mine && h('span', { class: 'quiet' }, t('members.you'))),
       role,
       owner &&

@@ -5,7 +5,7 @@ import { h, icon } from '../dom.js';
 /**
  * @typedef {object} Item
  * @property {string} text
- * @property {string} [icon]
+ * @property {string} icon
  * @property {string} [id] for tests
  * @property {boolean} [danger]
  * @property {boolean} [checked] left out: not a switch
@@ -54,8 +54,9 @@ export function openMenu(anchor, label, items) {
             item.act();
           },
         },
-        icon(item.checked ? 'check' : (item.icon ?? 'none')),
-        item.text,
+        icon(item.icon),
+        h('span', {}, item.text),
+        item.checked && icon('check'),
       ),
     ),
   );

@@ -3,9 +3,9 @@
 import { h } from '../dom.js';
 
 const BARS = 56;
-const SIZE = 148; // CSS pixels; the button inside has 76
-const INNER = 46;
-const REACH = 15;
+const SIZE = 116; // CSS pixels; the button inside has 76
+const INNER = 44;
+const REACH = 9; // the rays end before the words above and the field below
 const QUIET_DB = -55; // of full scale: a quiet room
 const LOUD_DB = -12;
 

@@ -35,7 +35,7 @@ export function openModels(controller) {
       lists.replaceChildren(h('p', { class: 'form-error' }, reasonOf(error)));
       return;
     }
-    lists.replaceChildren(...sections(controller, known, begin));
+    lists.replaceChildren(...sections(controller, known, { begin, change }));
     tell(known.pull, known.may_pull);
     if (known.pull?.state === 'going') look();
   };
@@ -61,6 +61,27 @@ export function openModels(controller) {
     }
   };
 
+  /** @param {string} name of a recogniser that is here */
+  const change = async (name) => {
+    for (const button of lists.querySelectorAll('button')) button.disabled = true;
+    const doing = t('models.changing', { name });
+    pulling.replaceChildren(h('p', {}, doing), h('progress', { 'aria-label': doing }));
+    pulling.scrollIntoView({ block: 'nearest' });
+    try {
+      await api.changeRecogniser(name);
+      said.textContent = t('models.changed', { name });
+      pulling.replaceChildren(h('p', {}, said.textContent));
+    } catch (error) {
+      const told = error instanceof ApiError ? error.message : reasonOf(error);
+      pulling.replaceChildren(
+        h('p', { class: 'form-error', role: 'alert' }, t('models.unchanged', { name })),
+        h('details', {}, h('summary', {}, t('models.details')), h('pre', {}, told)),
+      );
+    }
+    known = await api.models().catch(() => known);
+    if (known) lists.replaceChildren(...sections(controller, known, { begin, change }));
+  };
+
   /** @param {Pull | null} pull @param {boolean} mayStop */
   const tell = (pull, mayStop) => {
     const begins = pull?.state === 'going' && !pulling.firstChild;
@@ -83,14 +104,14 @@ export function openModels(controller) {
 /**
  * @param {Controller} controller
  * @param {Models} known
- * @param {(use: ModelUse, name: string) => void} begin
+ * @param {{begin: (use: ModelUse, name: string) => void, change: (name: string) => void}} on
  */
-function sections(controller, known, begin) {
-  const { chat, weights, may_pull: mayPull } = known;
+function sections(controller, known, { begin, change }) {
+  const { chat, weights, may_pull: mayPull, may_change: mayChange } = known;
   const embedded = chat.kind === 'embedded';
   const elsewhere = embedded
     ? []
-    : chat.models.map(({ name, size }, i) => row({ name, bytes: size, in_use: i === 0, installed: true }, null));
+    : chat.models.map(({ name, size }, i) => row({ name, bytes: size, in_use: i === 0, installed: true }));
   const parts = USES.map((use) =>
     h(
       'section',
@@ -102,7 +123,12 @@ function sections(controller, known, begin) {
         ...(use === 'chat' ? elsewhere : []),
         ...weights
           .filter((each) => each.use === use && (embedded || use !== 'chat'))
-          .map((each) => row(each, mayPull ? () => begin(use, each.name) : null)),
+          .map((each) =>
+            row(each, {
+              pull: mayPull ? () => begin(use, each.name) : null,
+              change: mayChange && use === 'speech' ? () => change(each.name) : null,
+            }),
+          ),
       ),
       use === 'chat' && chat.error && h('p', { class: 'form-error' }, chat.error.message),
       use === 'chat' && chat.kind === 'ollama' && h('p', { class: 'hint' }, t('models.ollama')),
@@ -125,8 +151,11 @@ function sections(controller, known, begin) {
   return [...parts, voices, mayPull ? another(chat.kind === 'ollama', begin) : h('p', { class: 'hint' }, t('models.owner'))];
 }
 
-/** @param {Pick<Weights, 'name' | 'bytes' | 'installed' | 'in_use'>} model @param {(() => void) | null} pull */
-function row(model, pull) {
+/**
+ * @param {Pick<Weights, 'name' | 'bytes' | 'installed' | 'in_use'>} model
+ * @param {{pull?: (() => void) | null, change?: (() => void) | null}} [on]
+ */
+function row(model, { pull, change } = {}) {
   const state = model.in_use ? 'inUse' : model.installed ? 'installed' : 'missing';
   return h(
     'li',
@@ -144,6 +173,15 @@ function row(model, pull) {
         { class: 'soft', type: 'button', 'aria-label': t('models.pullName', { name: model.name }), onclick: pull },
         icon('save'),
         t('models.pull'),
+      ),
+    model.installed &&
+      !model.in_use &&
+      change &&
+      h(
+        'button',
+        { class: 'soft', type: 'button', 'aria-label': t('models.changeName', { name: model.name }), onclick: change },
+        icon('check'),
+        t('models.change'),
       ),
   );
 }

@@ -6,18 +6,19 @@ import { talkPath } from '../api.js';
 import { AGENT } from '../core/protocol.js';
 import { routeHash } from '../core/route.js';
 import { h, icon, setText } from '../dom.js';
-import { locale, setLocale, t } from '../i18n.js';
+import { locale, setLocale, t, titleOf } from '../i18n.js';
 import { DockView } from './dock.js';
 import { NoticesView } from './notices.js';
-import { spokenForm } from './entries.js';
+import { initial, spokenForm } from './entries.js';
 import { openInside, openMembers, openSettings, openShare } from './dialogs.js';
 import { openMenu } from './menu.js';
 import { SearchBar } from './search.js';
-import { SidebarView, renameInput, titleOf } from './sidebar.js';
+import { SidebarView, renameInput } from './sidebar.js';
 import { SignInView } from './sign-in.js';
 import { TranscriptView } from './transcript.js';
 
 const BADGES = 4; // more people are a number
+const NARROW_BADGES = 2; // where there is little room, as the stylesheet has it
 const EXPORTS = /** @type {const} */ (['txt', 'md', 'srt', 'vtt', 'json']);
 
 export class PageView {
@@ -143,7 +144,8 @@ export class PageView {
     this.#transcript.element.hidden = !session;
     this.#tools.hidden = !session;
     this.#title.hidden = !session;
-    const title = session ? titleOf(session.state.settings) : 'kaiwa';
+    const opening = state.talks?.find(({ id }) => id === state.openId)?.opening;
+    const title = session ? titleOf({ opening, ...session.state.settings }) : 'kaiwa';
     setText(this.#titleText, title);
     this.#titleText.disabled = session?.state.role === 'listener';
     document.title = session ? `${title} – kaiwa` : title;
@@ -172,10 +174,11 @@ export class PageView {
     const all = Object.values(people ?? {}).filter((p) => p.id !== AGENT && p.name);
     // Alone, one needs no list of oneself.
     this.#people.hidden = all.length < 2;
-    this.#badges.replaceChildren(...all.slice(0, BADGES).map(personBadge));
-    if (all.length > BADGES) {
-      this.#badges.append(h('li', { class: 'others', 'data-sign': `+${all.length - BADGES}` }));
-    }
+    this.#badges.replaceChildren(
+      ...all.slice(0, BADGES).map(personBadge),
+      ...others('many', all.length - BADGES),
+      ...others('few', all.length - NARROW_BADGES),
+    );
     const names = all.map(({ name, here }) => (here ? t('talk.here', { name }) : name));
     this.#people.title = `${t('talk.people')}: ${names.join(', ')}`;
     this.#people.setAttribute('aria-label', this.#people.title);
@@ -232,6 +235,7 @@ export class PageView {
         : [
             {
               text: t('talk.handsFree'),
+              icon: 'wave',
               checked: settings.mode === 'hands-free',
               act: () => this.controller.toggleHandsFree(),
             },
@@ -277,8 +281,12 @@ export class PageView {
 
 /** @param {Participant} person */
 function personBadge({ name, here, colour }) {
-  const initial = (Array.from(name)[0] ?? '').toUpperCase();
-  return h('li', { 'data-colour': colour, 'data-sign': initial, class: here ? 'here' : '' });
+  return h('li', { 'data-colour': colour, 'data-sign': initial(name), class: here ? 'here' : '' });
+}
+
+/** @param {'many' | 'few'} kind @param {number} count */
+function others(kind, count) {
+  return count > 0 ? [h('li', { class: `others ${kind}`, 'data-sign': `+${count}` })] : [];
 }
 
 /** @param {string} name @param {string} label @param {string} testid @param {() => void} act */

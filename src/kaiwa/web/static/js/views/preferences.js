@@ -31,8 +31,13 @@ export function openPreferences() {
       'div',
       { class: 'fields' },
       field(t('prefs.microphone'), microphone, named),
-      preferred('volume', [0, 1, 0.05], (value) => `${Math.round(value * 100)}%`),
-      preferred('speed', [0.7, 1.6, 0.1], (value) => `×${value.toFixed(1)}`),
+      slider(
+        'pref-volume',
+        t('prefs.volume'),
+        { min: 0, max: 1, step: 0.05, value: now.volume },
+        (value) => `${Math.round(value * 100)}%`,
+        (value) => prefer({ volume: value }),
+      ),
       choice('theme', t('prefs.theme'), {
         system: t('theme.system'),
         light: t('theme.light'),
@@ -51,12 +56,6 @@ export function openPreferences() {
   navigator.mediaDevices?.addEventListener('devicechange', list, { signal: plugged.signal });
   dialog.addEventListener('close', () => plugged.abort());
   show(dialog);
-}
-
-/** @param {'volume' | 'speed'} name @param {[number, number, number]} range @param {(value: number) => string} shown */
-function preferred(name, [min, max, step], shown) {
-  const range = { min, max, step, value: preferences()[name] };
-  return slider(`pref-${name}`, t(`prefs.${name}`), range, shown, (value) => prefer({ [name]: value }));
 }
 
 /**

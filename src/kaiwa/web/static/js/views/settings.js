@@ -162,7 +162,7 @@ function prosodySliders(controller, talk, voice, readOnly) {
     /** @returns {Record<string, string | number>} */
     changed: () =>
       Object.fromEntries(
-        Object.entries(now).filter(([name, value]) => value !== talk[/** @type {keyof now} */ (name)]),
+        Object.entries(now).filter(([name, value]) => value !== talk[/** @type {keyof typeof now} */ (name)]),
       ),
   };
 }

@@ -6,7 +6,8 @@
 import { routeHash } from '../core/route.js';
 import { folded } from '../core/search.js';
 import { brandIcon, h, icon } from '../dom.js';
-import { shortWhen, t } from '../i18n.js';
+import { shortWhen, t, titleOf } from '../i18n.js';
+import { initial } from './entries.js';
 import { openMenu } from './menu.js';
 import { openAccount, openModels, openPreferences, openShare } from './dialogs.js';
 
@@ -69,12 +70,7 @@ export class SidebarView {
       ),
       h('div', { class: 'finder' }, icon('search'), this.#find),
       h('div', { class: 'sidebar-body' }, this.#list, this.#none, this.#found, this.#archive),
-      h(
-        'footer',
-        { class: 'sidebar-foot' },
-        this.#user,
-        languages,
-      ),
+      h('footer', { class: 'sidebar-foot' }, this.#user, languages),
     );
   }
 
@@ -84,7 +80,10 @@ export class SidebarView {
     if (now.every((value, i) => value === this.#drawn[i])) return;
     this.#drawn = now;
     const name = user?.name ?? '';
-    this.#user.replaceChildren(icon('settings'), h('span', {}, name));
+    this.#user.replaceChildren(
+      h('span', { class: 'badge', 'data-sign': initial(name) }),
+      h('span', { class: 'own-name' }, name),
+    );
     this.#user.setAttribute('aria-label', t('user.menu', { name }));
     const wanted = folded(this.#find.value.trim());
     const shown = (talks ?? []).filter((talk) => folded(titleOf(talk)).includes(wanted));
@@ -251,9 +250,4 @@ export function renameInput(title, done) {
   });
   input.value = title;
   return input;
-}
-
-/** @param {{title: string}} talk */
-export function titleOf(talk) {
-  return talk.title || t('talk.untitled');
 }

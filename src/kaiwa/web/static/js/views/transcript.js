@@ -152,7 +152,7 @@ export class TranscriptView {
     }
     if (this.#last === null) this.#drawUnfinished(session, order, before);
     this.#arrange(order);
-    this.#empty.update(state);
+    this.#empty.update(state, ['opening', 'listening'].includes(this.controller.state.mic));
     this.#announce(state);
     light(this.#list, this.#sought);
     showReplaying(this.#list, state.replaying);
