@@ -28,6 +28,7 @@ PATIENCE_S: Final = 300.0  # refused for longer is hanging: long faults may come
 REQUEST_S: Final = 10.0
 SILENCE_S: Final = 8.0  # a page waits 40 s; here somebody speaks all the time
 STALLED_S: Final = 15.0  # sound was sent, and nothing of it became durable
+HOLDS_S: Final = (1.0, 5.0)  # how long a network lasts that comes and goes
 RETRY_S: Final = 0.3
 RETRYABLE: Final = (408, 429, 499, 500, 502, 503, 504)
 
@@ -85,11 +86,13 @@ class Capture:
 
 @dataclass
 class Talker:
-    """Speaks in real time, one capture after another, and keeps what is not durable."""
+    """Speaks in real time, one capture after another, and keeps what is not durable. One who
+    `strays` walks about where the network ends, and loses it every few seconds."""
 
     person: Person
     talk: str
     rng: random.Random
+    strays: bool
     spoken: list[Capture] = field(default_factory=list)
     resumed: int = 0
 
@@ -151,7 +154,9 @@ class Talker:
         sending = asyncio.create_task(post(url.host, url.port or 80, query, headers, live()))
         watching = asyncio.create_task(self._watch(path, offset))
         try:
-            await asyncio.wait([sending, watching], return_when=asyncio.FIRST_COMPLETED)
+            holds = self.rng.uniform(*HOLDS_S) if self.strays else None
+            both = (sending, watching)
+            await asyncio.wait(both, timeout=holds, return_when=asyncio.FIRST_COMPLETED)
             return sending.result() if sending.done() else (0, None)
         except OSError:
             return 0, None
@@ -231,7 +236,8 @@ class Typist:
             if n % 2:
                 await self._type(f"{n} 番目です")
             else:
-                await self._ask()
+                await self.ask_the_agent()
+                await self._interrupt()
 
     async def _type(self, text: str) -> None:
         headers = {"idempotency-key": new_id()}
@@ -240,13 +246,21 @@ class Typist:
         assert answer.status_code == 201, answer.text
         self.typed.append(text)
 
-    async def _ask(self) -> None:
+    async def ask_the_agent(self) -> str:
+        """The id of the reply that this began, or that was going on."""
         headers = {"idempotency-key": new_id()}
-        path = f"/talks/{self.talk}/reply"
-        answer = await self.person.ask("POST", path, headers=headers)
+        answer = await self.person.ask("POST", self._reply, headers=headers)
         assert answer.status_code == 202, answer.text
-        self.asked.append(answer.json()["reply_id"])
+        reply_id: str = answer.json()["reply_id"]
+        self.asked.append(reply_id)
+        return reply_id
+
+    async def _interrupt(self) -> None:
         if self.rng.random() < 0.3:
             await asyncio.sleep(self.rng.uniform(0.1, 1.0))
-            answer = await self.person.ask("DELETE", path)
+            answer = await self.person.ask("DELETE", self._reply)
             assert answer.status_code == 204, answer.text
+
+    @property
+    def _reply(self) -> str:
+        return f"/talks/{self.talk}/reply"

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from tests.faults.faults import plan, strike
+from tests.faults.model import PIECES
 from tests.faults.people import Capture, Listener, Person, Talker, Typist
 from tests.faults.site import Hung, Site, running
 
@@ -22,6 +23,11 @@ END_S: Final = 150.0  # all that was spoken is stored, when everything works aga
 QUIET_S: Final = 40.0  # then every reply has ended, and every listener has everything
 CUT_MS: Final = 64  # utterances that are nearer than two frames were one stretch of speech
 MODES: Final = ("hands-free", "button")
+WHOLE: Final = "".join(PIECES)
+_STATUS: Final = """
+    SELECT payload->>'status' FROM events
+    WHERE talk_id = $1 AND payload->>'type' = 'reply.finished' AND payload->>'reply_id' = $2
+"""
 
 Event = dict[str, Any]
 T = TypeVar("T")
@@ -56,6 +62,8 @@ async def play(seed: int, seconds: float, folder: Path) -> str:
                 await asyncio.sleep(2.0)
                 over.set()
                 await _within(END_S, asyncio.gather(*people), "somebody still waits")
+                answers = asyncio.gather(*(_answered(site, typist) for typist in scene.typists))
+                await _within(QUIET_S, answers, "the agent does not answer")
             logs = await _within(QUIET_S, _settled(site, scene), "not everybody has everything")
             read.set()
             for app in site.apps:
@@ -86,7 +94,8 @@ async def _gathered(site: Site, rng: random.Random) -> Scene:
             member = {"name": person.name, "role": "speaker"}
             await owner.ask("POST", f"/talks/{talk}/members", json=member)
             if n < 2:
-                scene.talkers.append(Talker(person, talk, random.Random(rng.random())))
+                talker = Talker(person, talk, random.Random(rng.random()), strays=n == 1)
+                scene.talkers.append(talker)
             else:
                 scene.listeners.append(Listener(person, talk))
     return scene
@@ -98,6 +107,22 @@ async def _within(seconds: float, work: Awaitable[T], otherwise: str) -> T:
             return await work
     except TimeoutError:
         raise Hung(f"after {seconds:.0f} s {otherwise}") from None
+
+
+async def _answered(site: Site, typist: Typist) -> None:
+    """When everything works again, the agent says all it has to say."""
+    reply_id = await typist.ask_the_agent()
+    while True:
+        database = await site.database()
+        try:
+            status = await database.fetchval(_STATUS, typist.talk, reply_id)
+        finally:
+            await database.close()
+        if status == "complete":
+            return
+        if status is not None:
+            reply_id = await typist.ask_the_agent()
+        await asyncio.sleep(0.5)
 
 
 async def _settled(site: Site, scene: Scene) -> dict[str, list[Event]]:
@@ -169,6 +194,10 @@ def check_replies(events: Sequence[Event]) -> None:
                 for clause in told:
                     start, end = clause["start"], clause["end"]
                     assert event["text"][start:end].strip() == clause["text"].strip()
+                assert WHOLE.startswith(event["text"]), "a reply that the model never gave"
+                if event["status"] == "complete":
+                    said = "".join(clause["text"] for clause in told)
+                    assert said == event["text"] == WHOLE, "a part of a complete reply is missing"
                 going_on = None
     assert going_on is None, f"{going_on} never ended"
 
