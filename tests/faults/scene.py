@@ -17,7 +17,7 @@ import asyncpg
 from tests.faults.faults import plan, strike
 from tests.faults.model import PIECES
 from tests.faults.people import Capture, Listener, Person, Talker, Typist
-from tests.faults.site import Hung, Site, running
+from tests.faults.site import START_S, Hung, Site, running
 
 END_S: Final = 150.0  # all that was spoken is stored, when everything works again
 QUIET_S: Final = 40.0  # then every reply has ended, and every listener has everything
@@ -59,7 +59,7 @@ async def play(seed: int, seconds: float, folder: Path) -> str:
                 people = [tasks.create_task(p.run(over)) for p in scene.talkers]
                 people += [tasks.create_task(p.run(over)) for p in scene.typists]
                 await strike(site, blows, rng)
-                await asyncio.sleep(2.0)
+                await _within(START_S, site.until_ready(), "not every process is back")
                 over.set()
                 await _within(END_S, asyncio.gather(*people), "somebody still waits")
                 answers = asyncio.gather(*(_answered(site, typist) for typist in scene.typists))

@@ -3,6 +3,7 @@ seed."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ SAID = [3, 1, 4, 1, 5]
 
 @pytest.mark.timeout(900)
 async def test_a_busy_evening_loses_nothing_and_tells_nothing_twice() -> None:
-    print(f"seed {SEED}")
-    with tempfile.TemporaryDirectory(prefix="kaiwa-faults-") as folder:
-        print(await play(SEED, SCENE_S, Path(folder)))
+    folder = tempfile.mkdtemp(prefix="kaiwa-faults-")
+    print(f"seed {SEED}; logs are in {folder}")
+    print(await play(SEED, SCENE_S, Path(folder)))
+    shutil.rmtree(folder)
 
 
 async def test_a_database_lost_while_starting_is_one_error(
