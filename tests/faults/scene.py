@@ -56,12 +56,18 @@ async def play(seed: int, seconds: float, folder: Path) -> str:
             for listener in scene.listeners:
                 reading.create_task(listener.run(read))
             async with asyncio.TaskGroup() as tasks:
-                people = [tasks.create_task(p.run(over)) for p in scene.talkers]
-                people += [tasks.create_task(p.run(over)) for p in scene.typists]
+                everybody: list[Talker | Typist] = [*scene.talkers, *scene.typists]
+                people = [
+                    tasks.create_task(each.run(over), name=f"{each.person.name} in {each.talk}")
+                    for each in everybody
+                ]
                 await strike(site, blows, rng)
                 await _within(START_S, site.until_ready(), "not every process is back")
                 over.set()
-                await _within(END_S, asyncio.gather(*people), "somebody still waits")
+                _, waiting = await asyncio.wait(people, timeout=END_S)
+                if waiting:
+                    names = ", ".join(task.get_name() for task in waiting)
+                    raise Hung(f"after {END_S:.0f} s {names} still wait")
                 answers = asyncio.gather(*(_answered(site, typist) for typist in scene.typists))
                 await _within(QUIET_S, answers, "the agent does not answer")
             logs = await _within(QUIET_S, _settled(site, scene), "not everybody has everything")
