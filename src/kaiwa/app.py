@@ -54,7 +54,7 @@ from kaiwa.pipeline.ingest import Limits
 from kaiwa.pipeline.listen import Ears
 from kaiwa.pipeline.openers import Openers
 from kaiwa.pipeline.respond import Responder
-from kaiwa.pipeline.tasks import contained
+from kaiwa.pipeline.tasks import contained, one_error
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
@@ -286,12 +286,13 @@ async def assembled(
 @asynccontextmanager
 async def running(settings: Settings, site: Site) -> AsyncIterator[Services]:
     """A whole server process but its HTTP. Raises AlreadyRunning, DatabaseDown, SetupError."""
-    async with (
-        database_of(settings, alone=True) as database,
-        engines_of(settings) as engines,
-        assembled(settings, site, database, engines) as services,
-    ):
-        yield services
+    with one_error():
+        async with (
+            database_of(settings, alone=True) as database,
+            engines_of(settings) as engines,
+            assembled(settings, site, database, engines) as services,
+        ):
+            yield services
 
 
 def weights_of(settings: Settings, recogniser: Recogniser, chat_kind: str) -> list[dict[str, Any]]:

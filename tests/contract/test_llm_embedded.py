@@ -144,6 +144,14 @@ async def test_llama_killed_is_down_and_starts_again(embedded: EmbeddedChatModel
 
 
 @pytest.mark.real
+async def test_llama_killed_between_replies_is_not_noticed(embedded: EmbeddedChatModel) -> None:
+    await embedded.ready()
+    assert embedded.pid is not None
+    os.kill(embedded.pid, signal.SIGKILL)  # its end is not known to anybody yet
+    assert await read(embedded, [ChatMessage("user", "Say yes.")])
+
+
+@pytest.mark.real
 async def test_llama_hides_its_key_and_refuses_strangers(embedded: EmbeddedChatModel) -> None:
     await embedded.ready()
     child = psutil.Process(embedded.pid)

@@ -15,13 +15,19 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from tests.faults.faults import plan, strike
+from tests.faults.model import PIECES
 from tests.faults.people import Capture, Listener, Person, Talker, Typist
-from tests.faults.site import Hung, Site, running
+from tests.faults.site import START_S, Hung, Site, running
 
 END_S: Final = 150.0  # all that was spoken is stored, when everything works again
 QUIET_S: Final = 40.0  # then every reply has ended, and every listener has everything
 CUT_MS: Final = 64  # utterances that are nearer than two frames were one stretch of speech
 MODES: Final = ("hands-free", "button")
+WHOLE: Final = "".join(PIECES)
+_STATUS: Final = """
+    SELECT payload->>'status' FROM events
+    WHERE talk_id = $1 AND payload->>'type' = 'reply.finished' AND payload->>'reply_id' = $2
+"""
 
 Event = dict[str, Any]
 T = TypeVar("T")
@@ -50,12 +56,20 @@ async def play(seed: int, seconds: float, folder: Path) -> str:
             for listener in scene.listeners:
                 reading.create_task(listener.run(read))
             async with asyncio.TaskGroup() as tasks:
-                people = [tasks.create_task(p.run(over)) for p in scene.talkers]
-                people += [tasks.create_task(p.run(over)) for p in scene.typists]
+                everybody: list[Talker | Typist] = [*scene.talkers, *scene.typists]
+                people = [
+                    tasks.create_task(each.run(over), name=f"{each.person.name} in {each.talk}")
+                    for each in everybody
+                ]
                 await strike(site, blows, rng)
-                await asyncio.sleep(2.0)
+                await _within(START_S, site.until_ready(), "not every process is back")
                 over.set()
-                await _within(END_S, asyncio.gather(*people), "somebody still waits")
+                _, waiting = await asyncio.wait(people, timeout=END_S)
+                if waiting:
+                    names = ", ".join(task.get_name() for task in waiting)
+                    raise Hung(f"after {END_S:.0f} s {names} still wait")
+                answers = asyncio.gather(*(_answered(site, typist) for typist in scene.typists))
+                await _within(QUIET_S, answers, "the agent does not answer")
             logs = await _within(QUIET_S, _settled(site, scene), "not everybody has everything")
             read.set()
             for app in site.apps:
@@ -86,7 +100,8 @@ async def _gathered(site: Site, rng: random.Random) -> Scene:
             member = {"name": person.name, "role": "speaker"}
             await owner.ask("POST", f"/talks/{talk}/members", json=member)
             if n < 2:
-                scene.talkers.append(Talker(person, talk, random.Random(rng.random())))
+                talker = Talker(person, talk, random.Random(rng.random()), strays=n == 1)
+                scene.talkers.append(talker)
             else:
                 scene.listeners.append(Listener(person, talk))
     return scene
@@ -98,6 +113,22 @@ async def _within(seconds: float, work: Awaitable[T], otherwise: str) -> T:
             return await work
     except TimeoutError:
         raise Hung(f"after {seconds:.0f} s {otherwise}") from None
+
+
+async def _answered(site: Site, typist: Typist) -> None:
+    """When everything works again, the agent says all it has to say."""
+    reply_id = await typist.ask_the_agent()
+    while True:
+        database = await site.database()
+        try:
+            status = await database.fetchval(_STATUS, typist.talk, reply_id)
+        finally:
+            await database.close()
+        if status == "complete":
+            return
+        if status is not None:
+            reply_id = await typist.ask_the_agent()
+        await asyncio.sleep(0.5)
 
 
 async def _settled(site: Site, scene: Scene) -> dict[str, list[Event]]:
@@ -169,6 +200,10 @@ def check_replies(events: Sequence[Event]) -> None:
                 for clause in told:
                     start, end = clause["start"], clause["end"]
                     assert event["text"][start:end].strip() == clause["text"].strip()
+                assert WHOLE.startswith(event["text"]), "a reply that the model never gave"
+                if event["status"] == "complete":
+                    said = "".join(clause["text"] for clause in told)
+                    assert said == event["text"] == WHOLE, "a part of a complete reply is missing"
                 going_on = None
     assert going_on is None, f"{going_on} never ended"
 

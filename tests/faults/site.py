@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,7 +112,7 @@ class Site:
         return self.disk / "filler"
 
     async def until_ready(self) -> None:
-        async with httpx.AsyncClient() as http, asyncio.timeout(START_S):
+        async with httpx.AsyncClient() as http:
             for app in self.apps:
                 while True:
                     if await _answers(http, app):
@@ -170,7 +171,8 @@ async def running(folder: Path, rng: random.Random) -> AsyncIterator[Site]:
         keepers = [tasks.create_task(child.keep()) for child in (model, *apps)]
         site = Site(url, server, apps, model, front, wire, disk)
         try:
-            await site.until_ready()
+            async with asyncio.timeout(START_S):
+                await site.until_ready()
             yield site
         finally:
             for keeper in keepers:
@@ -191,6 +193,8 @@ def _mounted(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        with suppress(OSError):
+            shutil.copy(folder / "postgres" / "server.log", folder.parent / "postgres.log")
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 

@@ -3,6 +3,7 @@ seed."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kaiwa import app
 from kaiwa.domain.audio import ms_to_samples
+from kaiwa.errors import DatabaseDown
+from kaiwa.settings import Settings
+from kaiwa.web.security import Site
 from tests.faults import words
+from tests.faults.app import engines_of
 from tests.faults.people import Capture
 from tests.faults.scene import check_replies, check_words, play
 
@@ -22,9 +28,21 @@ SAID = [3, 1, 4, 1, 5]
 
 @pytest.mark.timeout(900)
 async def test_a_busy_evening_loses_nothing_and_tells_nothing_twice() -> None:
-    print(f"seed {SEED}")
-    with tempfile.TemporaryDirectory(prefix="kaiwa-faults-") as folder:
-        print(await play(SEED, SCENE_S, Path(folder)))
+    folder = tempfile.mkdtemp(prefix="kaiwa-faults-")
+    print(f"seed {SEED}; logs are in {folder}")
+    print(await play(SEED, SCENE_S, Path(folder)))
+    shutil.rmtree(folder)
+
+
+async def test_a_database_lost_while_starting_is_one_error(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a group of them, which would end `kaiwa serve` with a traceback."""
+    monkeypatch.setattr(app, "engines_of", engines_of)
+    settings = Settings(database_url=database_url, llm_url="http://127.0.0.1:1")
+    with pytest.raises(DatabaseDown, match="away"):
+        async with app.running(settings, Site(1, secure=False)):
+            raise DatabaseDown("away")
 
 
 def test_words_are_heard_wherever_they_are_cut() -> None:

@@ -183,10 +183,6 @@ async def test_a_dropped_websocket_is_resumed_without_loss_or_repetition(
         answer = await mari.speak(talk, sound[before:], capture=capture, offset=before)
     assert answer.status_code == 200
     finals = [e for e in await mari.events(talk) if e["type"] == "utterance.final"]
-    print(
-        offset,
-        [(e["utterance_id"][-2:], e["started_ms"], e["ended_ms"], e["text"]) for e in finals],
-    )
     assert [e["utterance_id"] for e in finals] == [f"{capture}-{n}" for n in (1, 2, 3)]
     whole = await mari.speak(await mari.new_talk(), sound)
     assert [e["text"] for e in finals] == [u["text"] for u in whole.json()["utterances"]]

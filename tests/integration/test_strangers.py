@@ -202,6 +202,9 @@ async def test_a_cookie_from_another_page_sends_no_sound_and_no_request(database
                 url, content=b"\0" * 3200, headers={**own, "content-type": L16}
             )
             assert answer.status_code == 200
+        async with connect(socket_url, additional_headers=own) as socket:
+            await socket.send('{"type": "end"}')
+            assert json.loads(await socket.recv())["type"] == "result"
         assert await at.mari.events(at.ids["talk_id"]) == at.before
 
 

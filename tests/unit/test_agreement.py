@@ -108,6 +108,11 @@ def test_nothing_is_said_twice_when_the_beginning_grows_or_shrinks() -> None:
     assert shown(shrunk) == "えっとパスタを食べた後で寝た"
 
 
+def test_a_word_that_comes_in_later_does_not_double_what_is_behind_it() -> None:
+    said = after("so it is find a way", "so it is find a way", "so it is you'll find a way out")
+    assert shown(said) == "so it is find a way out"
+
+
 def test_a_contradicted_word_is_left_whole() -> None:
     hypothesis = after(
         "I saw the cat.  ", "I saw the cat on", "I saw the cat on", "I saw the cars on the road"

@@ -126,6 +126,50 @@ async def test_the_same_capture_reconnects(house: House, broken: bool) -> None:
     assert await house.hearing.texts() == [OPEN_TEXT] * 2
 
 
+async def test_connections_may_be_shorter_than_recognition_takes(house: House) -> None:
+    """What one heard, the next need not hear again: else nothing would ever be stored."""
+    house.hearing.recogniser.free.clear()
+    sound = speech(600, 900, 600, 900)
+    older = []
+    for end in (9_000, 30_000, len(sound)):  # in the first word, in the second, behind both
+        upload = Upload()
+        upload.send(sound[:end])
+        older.append(house.upload(upload))
+        upload.break_off()
+        await upload.left.wait()
+    house.hearing.recogniser.free.set()
+    for _ in range(2):
+        await house.hearing.until("utterance.final")
+    await house.said(sound)
+    assert [await error_of(task) for task in older] == [BrokenOff] * 3
+    assert await house.hearing.texts() == [OPEN_TEXT] * 2
+    assert [event["type"] for event in house.hearing.seen].count("speech.started") == 2
+
+
+async def test_a_capture_that_another_process_had_in_between_is_heard_anew(house: House) -> None:
+    upload, older = await house.speaking()
+    upload.break_off()
+    await upload.left.wait()
+    await house.hearing.log.open_capture(house.hearing.talk.id, MARI.id, CAPTURE)
+    durable = await house.hearing.offset()
+    heard = await house.said(speech(600, 900, 600)[durable:], offset=durable)
+    assert await error_of(older) is BrokenOff
+    assert [said.text for said in heard.utterances] == [OPEN_TEXT]
+    assert await house.hearing.texts() == [OPEN_TEXT] * 2
+
+
+async def test_whoever_resumes_learns_that_recognition_failed(house: House) -> None:
+    upload, older = await house.speaking()
+    upload.break_off()
+    newer = Upload()
+    task = house.upload(newer)
+    house.hearing.recogniser.down = "gone"
+    newer.send(speech(600, 900, 600, 900))
+    with pytest.raises(KaiwaError, match="gone"):
+        await task
+    assert await error_of(older) is BrokenOff
+
+
 @pytest.mark.parametrize("container", [L16, WAV])
 async def test_a_newer_capture_takes_over(house: House, container: Container) -> None:
     _, older = await house.speaking(container)
@@ -133,6 +177,23 @@ async def test_a_newer_capture_takes_over(house: House, container: Container) ->
     assert await error_of(older) is TakenOver
     by_capture = sorted(str(final.capture) for final in await house.hearing.finals())
     assert by_capture == [CAPTURE, CAPTURE, NEWER]
+
+
+async def test_what_was_heard_is_stored_where_recognition_was_behind(house: House) -> None:
+    house.hearing.recogniser.free.clear()
+    upload = Upload()
+    upload.send(speech(*[600, 900] * 5))
+    older = house.upload(upload)
+    for _ in range(3):
+        await house.hearing.until("speech.ended")  # the fourth waits for the first
+    newer = asyncio.create_task(house.said(OPEN, NEWER))
+    while (await house.hearing.until("speech.started"))["capture"] != NEWER:
+        pass
+    house.hearing.recogniser.free.set()
+    await newer
+    assert await error_of(older) is TakenOver
+    by_capture = [final.capture for final in await house.hearing.finals()]
+    assert by_capture.count(CAPTURE) == 5
 
 
 async def test_a_newer_capture_ends_the_wait_for_a_resume(house: House) -> None:

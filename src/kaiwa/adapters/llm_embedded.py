@@ -14,7 +14,7 @@ import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -90,18 +90,39 @@ class EmbeddedChatModel:
     async def _stream(
         self, messages: Sequence[ChatMessage], talk: str, options: Mapping[str, Any]
     ) -> AsyncIterator[AsyncIterator[str]]:
-        client = await self._running()
+        async with AsyncExitStack() as stack:
+            client = await self._running()
+            try:
+                answer = self._answer(client, messages, talk, options)
+                pieces = await stack.enter_async_context(answer)
+            except ModelDown:
+                if not await self._put_down_if_dead(client):
+                    raise
+                client = await self._running()  # it had died unseen, without a word of this reply
+                answer = self._answer(client, messages, talk, options)
+                pieces = await stack.enter_async_context(answer)
+            try:
+                yield pieces
+            except ModelDown as error:
+                if await self._put_down_if_dead(client):
+                    raise ModelDown(
+                        "The embedded chat model stopped; it starts again with the next reply"
+                    ) from error
+                raise
+
+    @asynccontextmanager
+    async def _answer(
+        self,
+        client: OpenAIChatModel,
+        messages: Sequence[ChatMessage],
+        talk: str,
+        options: Mapping[str, Any],
+    ) -> AsyncIterator[AsyncIterator[str]]:
         slot = self._slots.take(talk)
         extra = {"id_slot": slot, "cache_prompt": True, **options}
         try:
             async with client.stream(messages, model=self._name, extra=extra) as pieces:
                 yield pieces
-        except ModelDown as error:
-            if await self._put_down_if_dead(client):
-                raise ModelDown(
-                    "The embedded chat model stopped; it starts again with the next reply"
-                ) from error
-            raise
         finally:
             self._slots.give_back(slot)
 

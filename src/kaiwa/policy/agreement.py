@@ -228,9 +228,13 @@ def _agreed(older: _Folded, newer: _Folded, most: int) -> int:
     return agreed
 
 
+_EDIT: Final = 1_000  # more than there are characters in a segment
+
+
 def _place(stable: str, heard: str) -> int:
     """How much of `heard` is another hearing of `stable`: the prefix with the least edit distance
-    to it, the one nearest in length among equals (Sellers 1980, anchored at the start)."""
+    to it; among equals the one that has most of its characters (a word more in front is likelier
+    than all other words), then the one nearest in length (Sellers 1980, anchored at the start)."""
     if heard.startswith(stable):
         return len(stable)
     same = next(
@@ -238,11 +242,11 @@ def _place(stable: str, heard: str) -> int:
         min(len(stable), len(heard)),
     )
     rest = heard[same:]
-    row = list(range(len(rest) + 1))
+    row = [at * _EDIT for at in range(len(rest) + 1)]
     for count, wanted in enumerate(stable[same:], start=1):
-        diagonal, row[0] = row[0], count
+        diagonal, row[0] = row[0], count * (_EDIT + 1)
         for at, found in enumerate(rest, start=1):
-            best = min(row[at] + 1, row[at - 1] + 1, diagonal + (found != wanted))
-            diagonal, row[at] = row[at], best
+            lost = diagonal if found == wanted else min(row[at], diagonal) + _EDIT + 1
+            diagonal, row[at] = row[at], min(row[at - 1] + _EDIT, lost)
     missing = len(stable) - same
     return same + min(range(len(row)), key=lambda at: (row[at], abs(at - missing)))
