@@ -127,7 +127,7 @@ def test_a_pause_inside_a_sentence_resumes() -> None:
     talker = Talker()
     talker.hear(VOICE, 960)
 
-    assert kinds(talker.hear(HUSH, 320)) == [EagerPause]
+    assert kinds(talker.hear(HUSH, 256)) == [EagerPause]
     assert kinds(talker.hear(VOICE, 320)) == [Resumed]
     assert kinds(talker.hear(HUSH, 960)) == [EagerPause, SegmentEnded]
 
