@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -80,6 +81,15 @@ def test_a_draft_changes_nothing(engine: Engine) -> None:
 
     assert fold(decode(engine, sound, "ja", draft=said).text) == fold(said.text)
     assert fold(decode(engine, sound, "ja", draft=other).text) == fold(said.text)
+
+
+def test_a_stopped_decode_ends_or_is_none_the_worse(engine: Engine) -> None:
+    sound = japanese(JAPANESE)
+    stopper = engine.stopper()
+    stopper.terminate = True
+    with suppress(Exception):  # the runtime's own, which has no name
+        engine.encode(sound, context_s(seconds(sound)), stopper)
+    assert "天気" in decode(engine, sound, "ja").text
 
 
 def test_a_prompt_is_context_and_no_text(engine: Engine) -> None:

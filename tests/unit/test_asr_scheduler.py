@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
 import pytest_asyncio
 
+from kaiwa.adapters.asr_whisper.engine import Stopper
 from kaiwa.adapters.asr_whisper.scheduler import Scheduler
 from kaiwa.adapters.asr_whisper.segment import LONGEST_SEGMENT, WhisperSegment
 from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
@@ -26,13 +28,20 @@ class SlowTranscriber:
 
     def __init__(self) -> None:
         self.decoded: list[str] = []
+        self.stoppers: list[SimpleNamespace] = []
         self.failure: Exception | None = None
         self._go = threading.Semaphore(0)
 
     def go(self, decodes: int = 1) -> None:
         self._go.release(decodes)
 
-    def partial(self, samples: Samples, known: Known, prompt: str) -> Partial | None:
+    def stopper(self) -> Stopper:
+        self.stoppers.append(SimpleNamespace(terminate=False))
+        return self.stoppers[-1]
+
+    def partial(
+        self, samples: Samples, known: Known, prompt: str, stopper: Stopper
+    ) -> Partial | None:
         return Partial(self._decode(f"partial {prompt}{len(samples)}"))
 
     def final(self, samples: Samples, known: Known, prompt: str) -> Transcript:
@@ -184,6 +193,32 @@ async def test_a_cancelled_wait_withdraws_what_has_not_begun(room: Room) -> None
 
     assert again.result().text == "final b2"
     assert room.transcriber.decoded == ["final a1", "final b2"]
+
+
+async def test_a_partial_that_nobody_waits_for_is_stopped(room: Room) -> None:
+    a = room.segment("a")
+    a.feed(sound(1))
+    asked = asyncio.ensure_future(a.partial())
+    await settle()
+    asked.cancel()
+    await settle()
+    [stopper] = room.transcriber.stoppers
+    assert stopper.terminate
+
+
+async def test_an_eager_final_waits_its_turn_until_it_is_the_last(room: Room) -> None:
+    a, b, c = room.segment("a"), room.segment("b"), room.segment("c")
+    for segment in (a, b, c):
+        segment.feed(sound(1))
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as tasks:
+        for waiting in (a.partial(), b.partial(), c.final(last=False), a.final(last=False)):
+            tasks.create_task(waiting)
+            await settle()
+        tasks.create_task(a.final())
+        await settle()
+        room.transcriber.go(4)
+
+    assert room.transcriber.decoded == ["partial a1", "final a1", "partial b1", "final c1"]
 
 
 async def test_leaving_drops_what_waits(room: Room) -> None:

@@ -277,7 +277,10 @@ async def test_the_floor_is_told_of_a_pause_its_words_and_how_finished_they_soun
         while paused["signal"] != "paused":
             paused = await hearing.until("turn.signal")
         judged = await hearing.until("turn.signal")
-        await ear.hear(speech(700, 900))
+        await ear.hear(speech(600, 300))
+        while (await hearing.until("turn.signal"))["signal"] != "judged":
+            pass
+        await ear.hear(speech(0, 600))
     assert (paused["text"], paused["utterance_id"]) == ("はい", f"{CAPTURE}-1")
     assert paused["silence_ms"] >= samples_to_ms(EAGER_PAUSE)
     assert (judged["signal"], judged["score"]) == ("judged", 0.75)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
 BLOCK: Final = ms_to_samples(1_000)  # 6 ms of voice activity at a time
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -61,11 +63,20 @@ class _Segment:
     paused: bool = False
     ended: SegmentEnded | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set in a pause, and from its end on."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set from its end on."""
 
     @property
     def left_open(self) -> bool:
         """Whether it ended without being over: nothing of it counts."""
         return self.ended is not None and self.ended.end <= self.start
+
+    def end(self, ended: SegmentEnded) -> None:
+        self.ended = ended
+        for event in (self.silent, self.over, self.changed):
+            event.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +146,7 @@ class Hearing(ABC):
         """The sound will be sent again: forget the open segment, keep the finished ones."""
         segment, self._segment = self._segment, None
         if segment is not None:
-            segment.ended = SegmentEnded(segment.start, segment.start, "cut")
-            segment.changed.set()
+            segment.end(SegmentEnded(segment.start, segment.start, "cut"))
 
     # --- what the subclass makes of it ---
 
@@ -189,16 +199,17 @@ class Hearing(ABC):
             case EagerPause(at=at) if self._segment is not None:
                 self._feed(self._segment, at)
                 self._segment.paused = True
+                self._segment.silent.set()
                 self._segment.changed.set()
                 await self.on_pause()
             case Resumed() if self._segment is not None:
                 self._segment.paused = False
+                self._segment.silent.clear()
                 await self.on_resumed()
             case SegmentEnded(end=end) if self._segment is not None:
                 segment, self._segment = self._segment, None
                 self._feed(segment, end)
-                segment.ended = decision
-                segment.changed.set()
+                segment.end(decision)
                 self._settled = end
                 await self.on_speech(started=False)
             case _:
@@ -265,7 +276,9 @@ class Hearing(ABC):
             if segment.paused and not eager:
                 eager = True
                 fed = segment.fed
-                said = await session.final(last=False)
+                said = await _unless(segment.over, session.final(last=False))
+                if said is None:
+                    continue
                 shown = fed
                 if segment.paused and segment.fed == fed and segment.ended is None:
                     so_far = storable(said.text)
@@ -275,7 +288,7 @@ class Hearing(ABC):
                     await self._believe(segment, agreement, _so_far(said), fed)
             elif segment.fed - shown >= step and not segment.quiet:
                 shown, step = segment.fed, PARTIAL_STEP
-                partial = await session.partial()
+                partial = await _unless(segment.silent, session.partial())
                 if partial is not None:
                     await self._believe(segment, agreement, partial, shown)
 
@@ -287,6 +300,19 @@ class Hearing(ABC):
         hypothesis = agreement.update(said if text == said.text else Partial(text), heard)
         if hypothesis != before:
             await self.on_hypothesis(segment.start, hypothesis)
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work gives; None where the event comes first."""
+    working = asyncio.ensure_future(work)
+    happened = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([working, happened], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, happened):
+            task.cancel()
+        await asyncio.wait([working, happened])
 
 
 def _so_far(said: Transcript) -> Partial:

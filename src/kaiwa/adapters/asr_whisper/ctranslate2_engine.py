@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ctranslate2
 import numpy as np
 
-from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend
+from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend, Stopper
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Word
 
@@ -31,7 +32,14 @@ class CTranslate2Engine:
         self.multilingual = bool(self._model.is_multilingual)
         self._frontend = Frontend(model_dir, self._model.n_mels, multilingual=self.multilingual)
 
-    def encode(self, samples: Samples, window_s: float) -> ctranslate2.StorageView:
+    def stopper(self) -> Stopper:
+        """Of no effect: CTranslate2 ends what it has begun, and a GPU is quick."""
+        return SimpleNamespace(terminate=False)
+
+    def encode(
+        self, samples: Samples, window_s: float, stopper: Stopper | None = None
+    ) -> ctranslate2.StorageView:
+        del stopper
         mel = self._frontend.mel(samples, window_s)
         return self._model.encode(ctranslate2.StorageView.from_array(mel))
 
@@ -48,8 +56,9 @@ class CTranslate2Engine:
         draft: Sequence[int],
         max_tokens: int,
         speech_s: float | None,
+        stopper: Stopper | None = None,
     ) -> Decode:
-        del draft  # CTranslate2 steps through forced tokens one by one
+        del stopper, draft  # CTranslate2 steps through forced tokens one by one
         tokenizer = self._frontend.tokenizer(language)
         start, _ = self._frontend.start(language, prompt)
         limit = min(max_tokens, POSITIONS // 2, POSITIONS - len(start))

@@ -71,13 +71,21 @@ class Decode:
     words: tuple[Word, ...] = ()
 
 
+class Stopper(Protocol):
+    """Given to a decode, it ends it with an error once `terminate` is set, from any thread."""
+
+    terminate: bool
+
+
 class Engine(Protocol):
     """A loaded model, which several threads may use at once."""
 
     @property
     def multilingual(self) -> bool: ...
 
-    def encode(self, samples: Samples, window_s: float) -> Any:
+    def stopper(self) -> Stopper: ...
+
+    def encode(self, samples: Samples, window_s: float, stopper: Stopper | None = None) -> Any:
         """The encoder's view of at most 30 s of sound, padded to `window_s`."""
 
     def languages(self, encoded: Any) -> list[tuple[str, float]]:
@@ -92,6 +100,7 @@ class Engine(Protocol):
         draft: Sequence[int],
         max_tokens: int,
         speech_s: float | None,
+        stopper: Stopper | None = None,
     ) -> Decode:
         """The text of `encoded`. `prompt` is text that went before it, `draft` the tokens it may
         begin with, a help that changes nothing; `speech_s`: words are wanted, within that time."""

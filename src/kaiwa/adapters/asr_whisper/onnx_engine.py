@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from kaiwa.adapters.asr_whisper import alignment, weights
-from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend
+from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend, Stopper
 from kaiwa.adapters.asr_whisper.graphs import decoder_model, encoder_model
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Word
@@ -59,9 +59,13 @@ class OnnxEngine:
         self._next = [f"next_{kind}.{n}" for n in range(self._layers) for kind in "kv"]
         self._past = [name.replace("next", "past") for name in self._next]
 
-    def encode(self, samples: Samples, window_s: float) -> Arrays:
+    def stopper(self) -> Stopper:
+        stopper: Stopper = onnxruntime.RunOptions()
+        return stopper
+
+    def encode(self, samples: Samples, window_s: float, stopper: Stopper | None = None) -> Arrays:
         mel = self._frontend.mel(samples, window_s)
-        return dict(zip(self._encoded, self._encoder.run(None, {"mel": mel}), strict=True))
+        return dict(zip(self._encoded, self._encoder.run(None, {"mel": mel}, stopper), strict=True))
 
     def languages(self, encoded: Arrays) -> list[tuple[str, float]]:
         tokenizer = self._frontend.tokenizer("en")
@@ -80,12 +84,13 @@ class OnnxEngine:
         draft: Sequence[int],
         max_tokens: int,
         speech_s: float | None,
+        stopper: Stopper | None = None,
     ) -> Decode:
         tokenizer = self._frontend.tokenizer(language)
         start, first = self._frontend.start(language, prompt)
         limit = min(max_tokens, POSITIONS // 2, POSITIONS - len(start))
         draft = list(draft[: limit - 1])
-        text = _Text(self, encoded)
+        text = _Text(self, encoded, stopper)
         last = len(start) - 1
         said = text.read([*start, *draft], [first, *range(last, last + len(draft) + 1)])
         no_speech = float(_softmax(said.logits)[tokenizer.no_speech])
@@ -135,8 +140,9 @@ def _continued(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:
 class _Text:
     """The decoder's memory of one text."""
 
-    def __init__(self, engine: OnnxEngine, encoded: Arrays) -> None:
+    def __init__(self, engine: OnnxEngine, encoded: Arrays, stopper: Stopper | None = None) -> None:
         self._engine = engine
+        self._stopper = stopper
         self._encoded = encoded
         self._length = 0
         self._past: Arrays = dict.fromkeys(engine._past, engine._empty)
@@ -152,7 +158,7 @@ class _Text:
         }
         feed = inputs | self._encoded | self._past
         best, logprob, attention, logits, *past = engine._decoder.run(
-            [*_OUTPUTS, *engine._next], feed
+            [*_OUTPUTS, *engine._next], feed, self._stopper
         )
         self._past = dict(zip(engine._past, past, strict=True))
         self._length += count

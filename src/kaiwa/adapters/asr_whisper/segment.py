@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
+from kaiwa.adapters.asr_whisper.engine import Stopper
 from kaiwa.adapters.asr_whisper.scheduler import Job, Scheduler, Urgency, Withdrawn
 from kaiwa.adapters.asr_whisper.transcriber import Known, Transcriber
 from kaiwa.domain.audio import Samples, ms_to_samples
@@ -47,20 +48,26 @@ class WhisperSegment:
         if self._fed == self._partial_covers or final_waits:
             return None
         self._drop_partial()
-        job = self._partial = Job(Urgency.PARTIAL, self._prepare_partial)
+        stopper = self._transcriber.stopper()
+        job = self._partial = Job(
+            Urgency.PARTIAL, functools.partial(self._prepare_partial, stopper)
+        )
         self._scheduler.submit(job)
         try:
             return await job.result(self._scheduler)
         except Withdrawn:
             return None
+        finally:
+            stopper.terminate = True  # nobody waits for it any more
 
     async def final(self, *, last: bool = True) -> Transcript:
-        del last  # the whole work is done either way, and shared
         self._drop_partial()
+        urgency = Urgency.FINAL if last else Urgency.PARTIAL  # the speaker may go on
         job = self._final
         if job is None or not self._serves(job):
-            job = self._final = Job(Urgency.FINAL, self._prepare_final)
+            job = self._final = Job(urgency, self._prepare_final)
             self._scheduler.submit(job)
+        job.urgency = min(job.urgency, urgency)
         try:
             return await job.result(self._scheduler)
         except Withdrawn:
@@ -82,15 +89,17 @@ class WhisperSegment:
         if self._partial is not None:
             self._scheduler.withdraw(self._partial)
 
-    def _prepare_partial(self) -> Callable[[], Partial | None]:
+    def _prepare_partial(self, stopper: Stopper) -> Callable[[], Partial | None]:
         self._partial_covers = self._fed
-        return partial(self._transcriber.partial, self._samples(), self._known, self._prompt)
+        decode = self._transcriber.partial
+        return functools.partial(decode, self._samples(), self._known, self._prompt, stopper)
 
     def _prepare_final(self) -> Callable[[], Transcript]:
         self._final_covers = self._partial_covers = self._fed
         # A partial that is still being computed goes on learning into what it was given.
         self._known = replace(self._known, drafts=dict(self._known.drafts))
-        return partial(self._transcriber.final, self._samples(), self._known, self._prompt)
+        decode = self._transcriber.final
+        return functools.partial(decode, self._samples(), self._known, self._prompt)
 
     def _samples(self) -> Samples:
         self._chunks = [np.concatenate(self._chunks)] if self._chunks else []

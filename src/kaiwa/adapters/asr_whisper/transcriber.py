@@ -15,6 +15,7 @@ from kaiwa.adapters.asr_whisper.engine import (
     FULL_CONTEXT_S,
     Decode,
     Engine,
+    Stopper,
     context_s,
     seconds,
 )
@@ -67,6 +68,7 @@ class _Context:
     prompt: str
     piece: int
     final: bool
+    stopper: Stopper | None = None
 
 
 _NOTHING = Decode("", (), 0.0, 1.0, capped=False)
@@ -79,12 +81,18 @@ class Transcriber:
         self._engine = engine
         self._likely = frozenset(likely)
 
-    def partial(self, samples: Samples, known: Known, prompt: str) -> Partial | None:
+    def stopper(self) -> Stopper:
+        """For one `partial`."""
+        return self._engine.stopper()
+
+    def partial(
+        self, samples: Samples, known: Known, prompt: str, stopper: Stopper | None = None
+    ) -> Partial | None:
         """The text so far, or None if a guard fired. Writes what it learns into `known`."""
         text = ""
         confidence: list[float] = []
         for number, piece in enumerate(_pieces(samples)):
-            context = _Context(join(prompt, text), number, final=False)
+            context = _Context(join(prompt, text), number, final=False, stopper=stopper)
             said = self._decode(piece, known, context)
             if said is None:
                 return None
@@ -126,7 +134,7 @@ class Transcriber:
         self, samples: Samples, known: Known, context: _Context, window_s: float
     ) -> Decode | None:
         speech_s = seconds(samples)
-        encoded = self._engine.encode(samples, window_s)
+        encoded = self._engine.encode(samples, window_s, context.stopper)
         language = self._language(encoded, known, speech_s)
         said = self._engine.decode(
             encoded,
@@ -135,6 +143,7 @@ class Transcriber:
             draft=known.drafts.get(context.piece, ()),
             max_tokens=token_cap(language, speech_s),
             speech_s=speech_s if context.final else None,
+            stopper=context.stopper,
         )
         match judge(said, speech_s):
             case Verdict.RUNAWAY:
