@@ -13,11 +13,12 @@ What is the capital of Japan?|Thank you.|Yes.|How do I boil an egg
 Tell me a short joke.|Can you help me with this?|I think so.|Okay
 """
 UNFINISHED = """
-えーと|えーと、|あのー|明日の天気は|東京から|それで|でも|京都と|行きたいんだけど|買い物に行って|もし雨が降ったら|その…
-美味しいものを|昨日はねえ、|うーん、|まあ|なんか|週末の
-I would like to know the|What is the capital of|um|Well,|and|I want to|because
-Let me see|So...|you know|Could you tell me
+明日の天気は|東京から|京都と|行きたいんだけど|買い物に行って|もし雨が降ったら|えーとですね、
+美味しいものを|昨日はねえ、|週末の
+I would like to know the|What is the capital of|I want to|because
+Let me see|you know|Could you tell me|Well, I
 """
+NOTHING = "えーと|えーと、|あのー|それで|でも|うーん、|まあ|なんか|um|Well,|and|So...|えーと、あの"
 OPEN = "|昨日食べた|猫|赤いの車|I went to Kyoto yesterday.|Dogs"
 
 
@@ -33,6 +34,16 @@ def test_a_closed_sentence_a_question_or_a_request_is_complete(text: str) -> Non
 @pytest.mark.parametrize("text", cases(UNFINISHED))
 def test_a_filler_a_conjunction_or_a_dangling_particle_has_more_to_come(text: str) -> None:
     assert completeness(text) is Completeness.UNFINISHED
+
+
+@pytest.mark.parametrize("text", NOTHING.split("|"))
+def test_a_filler_alone_is_nothing_to_answer(text: str) -> None:
+    assert completeness(text) is Completeness.NOTHING
+    assert patience_s(text, 0.99) > LONGEST_WAIT_S
+
+
+def test_asked_it_is_a_question() -> None:
+    assert completeness("それで？") is not Completeness.NOTHING
 
 
 @pytest.mark.parametrize("text", OPEN.split("|"))

@@ -13,7 +13,7 @@ from typing import Final
 LIKELY: Final = 0.5
 """From here on a score says that the turn is over."""
 LONGEST_WAIT_S: Final = 1.5
-"""Nobody is waited for longer: a silence of more than this is an answer's place."""
+"""Nobody who has said something is waited for longer: this is an answer's place."""
 
 
 def _set(words: str, between: str | None = None) -> frozenset[str]:
@@ -27,12 +27,15 @@ class Completeness(Enum):
     """It may be over or go on."""
     UNFINISHED = auto()
     """A filler, a conjunction, a dangling particle: there is more to come."""
+    NOTHING = auto()
+    """Nothing but a filler or a conjunction: there is nothing to answer yet."""
 
 
 _WAITS_S: Final = {
     Completeness.COMPLETE: (0.45, 0.6, 0.7),
     Completeness.OPEN: (0.6, 0.75, 1.0),
     Completeness.UNFINISHED: (1.4, LONGEST_WAIT_S, LONGEST_WAIT_S),
+    Completeness.NOTHING: (3.0, 3.0, 3.0),
 }
 """Seconds of silence that end a turn: with a likely score, without a score, with an unlikely one.
 The score was right of 8 of 12 complete questions, so an unlikely one delays and never blocks."""
@@ -52,6 +55,8 @@ def completeness(text: str) -> Completeness:
     bare = said.rstrip(" .!?。、,…-—~〜")
     if not bare:
         return Completeness.OPEN
+    if _NOTHING.fullmatch(bare) and not said.endswith("?"):
+        return Completeness.NOTHING
     japanese = _JAPANESE.search(bare[-4:]) is not None
     broken_off = said.endswith(_BROKEN_OFF)
     if japanese:
@@ -70,6 +75,11 @@ _WHOLE = re.compile(
 _FILLER = re.compile(
     r"(え[ーえ]?っ?とー?|え[ー〜]+|あの[ーう]*|その[ー〜]+|う[ー〜]+ん|んー+|まあ|ま[ー〜]+|"
     r"なんか|何か|ほら|なんて(いう|言う)か|(何|なん)だっけ)$"
+)
+_NOTHING = re.compile(
+    rf"({_FILLER.pattern.removesuffix('$')}|それで|だから|でも|そして|しかし|[、\s])+|"
+    r"((um|uh|er|erm|hmm|well|so|and|but|now|then)\b[\s,]*)+",
+    re.IGNORECASE,
 )
 _REQUEST = re.compile(
     r"((教え|おしえ|見せ|聞かせ|聞い|きい|話し|言っ|いっ|作っ|つくっ|書い|調べ|しらべ|読ん|訳し|"
