@@ -228,9 +228,10 @@ async def opening(
 ) -> AsyncIterator[tuple[Responder, int]]:
     """A responder whose voice has said all openings before."""
     model.continues = True
-    voices = VoiceBook([ToneVoices()])
-    for text in OPENINGS["ja"]:
-        await voices.speak(text, voices.voices[0])
+    voices = VoiceBook([ToneVoices(), ToneVoices("en", "tone-en")])
+    for voice in voices.voices:
+        for text in OPENINGS[voice.language]:
+            await voices.speak(text, voice)
     async with answering(hearing, model, voices=voices) as answers:
         yield answers
 
@@ -245,6 +246,19 @@ async def test_an_answer_begins_with_what_can_be_said_at_once(hearing: Hearing) 
     assert finished["text"] == f"{begun['text']}富士山です。"
     assert begun["text"] in OPENINGS["ja"] and [each["text"] for each in more] == ["富士山です。"]
     assert model.asked[0][-1] == ChatMessage("assistant", begun["text"])
+
+
+@pytest.mark.parametrize("pieces", [["it", " is Fuji."], [" it", " is Fuji."]])
+async def test_a_space_is_behind_an_opening_that_wants_one(
+    hearing: Hearing, pieces: list[str]
+) -> None:
+    model = ScriptedChatModel(pieces)
+    talk = hearing.talk.model_copy(update={"language": "en"})
+    async with opening(hearing, model) as (responder, fence):
+        await hearing.log.append(talk.id, words("What is the highest mountain?"))
+        await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
+        finished = await hearing.until("reply.finished")
+    assert finished["text"] in ("Well, it is Fuji.", "Let's see, it is Fuji.")
 
 
 async def test_a_model_that_has_nothing_to_add_is_asked_without_the_opening(

@@ -75,6 +75,11 @@ class Reply:
         }
         return stages if self.silence_ms is None else {"endpoint": self.silence_ms, **stages}
 
+    @property
+    def begun(self) -> str:
+        """The opening, with a space behind it in scripts that have them."""
+        return f"{self.opening} " if self.opening and self.opening.isascii() else self.opening
+
     def stop(self) -> None:
         self.stopped = True  # also before it is being made
         if self.making is not None:
@@ -117,15 +122,15 @@ class Maker:
 
     async def _write(self, reply: Reply, clauses: asyncio.Queue[Clause | None]) -> None:
         """The model's text, as deltas to the readers and as clauses to the voice."""
-        begun = reply.opening
-        splitter = ClauseSplitter(len(begun))
-        if begun:
+        opening = reply.opening
+        splitter = ClauseSplitter(len(reply.begun))
+        if opening:
             reply.mark("first_clause")
-            await self._show(reply, begun)
-            await clauses.put(Clause(begun, 0, len(begun)))
-            opened = [*reply.messages, ChatMessage("assistant", begun)]
+            await self._show(reply, reply.begun)
+            await clauses.put(Clause(opening, 0, len(opening)))
+            opened = [*reply.messages, ChatMessage("assistant", opening)]
             await self._ask(reply, opened, splitter, clauses)
-        if reply.text == begun:  # also where the model has nothing to add to the opening
+        if reply.text == reply.begun:  # also where the model has nothing to add to the opening
             await self._ask(reply, reply.messages, splitter, clauses)
         for clause in splitter.flush():
             reply.mark("first_clause")
@@ -143,6 +148,8 @@ class Maker:
         async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
             async for raw in pieces:
                 piece = storable(raw)
+                if reply.text == reply.begun:
+                    piece = piece.lstrip(" ")
                 reply.mark("first_token")
                 await self._show(reply, piece)
                 for clause in splitter.feed(piece):

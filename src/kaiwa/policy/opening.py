@@ -70,7 +70,7 @@ _REQUESTS: Final[Mapping[str, re.Pattern[str]]] = {
 
 def is_opening(text: str) -> bool:
     """Whether this is nothing but the beginning of an answer."""
-    return any(text in openings for openings in OPENINGS.values())
+    return any(text.strip() in openings for openings in OPENINGS.values())
 
 
 def opening(said: str, language: str, before: str = "") -> str:
