@@ -367,19 +367,19 @@ SELECT EXISTS (SELECT FROM lines WHERE reading IS NULL AND text <> '');
 -- name: may_read(key)$
 SELECT pg_try_advisory_lock(:key);
 
--- name: unread(at_most)
-SELECT talk_id, id, text FROM lines WHERE reading IS NULL AND text <> ''
+-- name: unread(longest, at_most)
+SELECT talk_id, id, left(text, :longest) AS text FROM lines WHERE reading IS NULL AND text <> ''
 ORDER BY at DESC
 LIMIT :at_most;
 
--- name: put_readings(talks, ids, texts, readings)$
+-- name: put_readings(talks, ids, texts, readings, longest)$
 -- Whoever holds a line is changing or erasing it; nobody waits for the other.
 WITH free AS (
     SELECT talk_id, id, made.reading
     FROM unnest(:talks::text[], :ids::text[], :texts::text[], :readings::text[])
         AS made (talk_id, id, text, reading)
     JOIN lines USING (talk_id, id)
-    WHERE lines.text = made.text
+    WHERE left(lines.text, :longest) = made.text
     FOR UPDATE OF lines SKIP LOCKED
 ), put AS (
     UPDATE lines SET reading = free.reading FROM free
