@@ -146,6 +146,22 @@ async def test_connections_may_be_shorter_than_recognition_takes(house: House) -
     assert [event["type"] for event in house.hearing.seen].count("speech.started") == 2
 
 
+async def test_of_connections_that_wait_only_the_newest_is_kept(house: House) -> None:
+    house.hearing.recogniser.free.clear()
+    sound = speech(*[600, 900] * 5)
+    upload = Upload()
+    upload.send(sound)
+    heard = house.upload(upload)
+    for _ in range(3):
+        await house.hearing.until("speech.ended")  # the fourth waits for the first
+    waiting = house.upload(Upload())
+    newest = asyncio.create_task(house.said(sound))
+    assert await error_of(waiting) is TakenOver
+    house.hearing.recogniser.free.set()
+    assert len((await newest).utterances) == 5
+    assert await error_of(heard) is TakenOver
+
+
 async def test_a_capture_that_another_process_had_in_between_is_heard_anew(house: House) -> None:
     upload, older = await house.speaking()
     upload.break_off()

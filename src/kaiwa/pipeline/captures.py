@@ -106,7 +106,7 @@ class _Live:
     epoch: int = 0
     """That it writes with; 0 while no connection can take it up."""
     connections: deque[_Connection] = field(default_factory=deque)
-    """The one that is heard, and newer ones."""
+    """The one that is heard, and the newest; one that came in between is told so and forgotten."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: asyncio.Timeout | None = None
@@ -122,6 +122,8 @@ class _Live:
 
     async def carry_on(self, connection: _Connection) -> Heard:
         """Have the capture heard from a newer connection, to that one's end."""
+        while len(self.connections) > 1:
+            self.connections.pop().tell(_replaced())
         self.connections.append(connection)
         self._wake()
         return await connection.heard()
