@@ -248,6 +248,24 @@ async def test_sigterm_waits_for_no_resume_and_takes_nobody_in(house: House) -> 
         await house.said(OPEN)
 
 
+async def test_sigterm_takes_in_nobody_who_waited_for_last_words(house: House) -> None:
+    house.hearing.recogniser.free.clear()
+    upload = Upload()
+    upload.send(speech(600, 900, 600))
+    upload.end()
+    older = house.upload(upload)
+    await upload.left.wait()
+    newer = asyncio.create_task(house.said(OPEN))
+    await asyncio.sleep(0)  # it waits
+    closing = asyncio.create_task(house.captures.shut_down())
+    await asyncio.sleep(0)
+    house.hearing.recogniser.free.set()
+    assert len((await older).utterances) == 2
+    assert await error_of(newer) is ShuttingDown
+    await closing
+    assert house.captures.going_on == 0
+
+
 async def test_what_is_durable_is_skipped(house: House) -> None:
     sound = speech(600, 900, 1_100, 900)
     first = await house.said(sound[: 16_000 * 3 // 2])
