@@ -125,7 +125,10 @@ class Maker:
             await clauses.put(Clause(begun, 0, len(begun)))
             opened = [*reply.messages, ChatMessage("assistant", begun)]
             await self._ask(reply, opened, splitter, clauses)
-        if reply.text == begun:  # also where the model has nothing to add to the opening
+        if not reply.text[len(begun) :].strip():  # also where an opening is all the model can say
+            if reply.text.endswith(","):  # and not 、
+                await self._show(reply, " ")
+                splitter.feed(" ")
             await self._ask(reply, reply.messages, splitter, clauses)
         for clause in splitter.flush():
             reply.mark("first_clause")
