@@ -27,6 +27,9 @@ _TEXTS: Final = b"t"
 _READINGS: Final = b"a"
 _MAX_FRAME: Final = 64 * 1024 * 1024
 _FRAME: Final = 50_000  # characters that are sent at once; what comes back may be many times that
+_ANSWER_S: Final = (
+    600.0  # it takes half a second; a busy machine leaves the child a hundredth of it
+)
 _CHUNK: Final = 1_000  # characters; Sudachi takes 65,535 bytes at once, with ㍿ and ﷺ written out
 _BEFORE, _AFTER = 2, 3  # words told around another reading
 _OTHERS: Final = 3  # readings of a word besides the likeliest
@@ -37,15 +40,21 @@ _NICE: Final = 10  # a tenth of what the voices get; less, and a busy machine wo
 async def reader() -> AsyncIterator[Read]:
     """Tells how texts are read, in order: in `policy.search.sounded` kana, the likeliest reading
     first, then the others with the words around them. Raises ChildFailed."""
-    from kaiwa.adapters.child_process import ChildProcess
+    import asyncio
+
+    from kaiwa.adapters.child_process import ChildFailed, ChildProcess
 
     child = await ChildProcess.start(__name__, max_frame=_MAX_FRAME)
 
     async def read(texts: Sequence[str]) -> list[str]:
         readings: list[str] = []
-        for some in _frames(texts):
-            await child.send(child_frames.pack(_TEXTS, json.dumps(some).encode()))
-            readings += json.loads((await child.receive()).payload)
+        try:
+            for some in _frames(texts):
+                async with asyncio.timeout(_ANSWER_S):
+                    await child.send(child_frames.pack(_TEXTS, json.dumps(some).encode()))
+                    readings += json.loads((await child.receive()).payload)
+        except TimeoutError:
+            raise ChildFailed(f"the reader said nothing for {_ANSWER_S:.0f} s") from None
         return readings
 
     try:
