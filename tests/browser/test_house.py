@@ -84,6 +84,7 @@ def test_another_recogniser_is_put_to_use(owner: Visitor) -> None:
     owner["menu-models"].click()
     small.get_by_role("button").click()
     expect(owner["pull"].locator(".form-error")).to_be_visible()  # it is not really here
+    expect(small.get_by_role("button")).to_be_enabled()  # the list was asked for again, and is here
     owner.check_untroubled("status of 404")
 
 

@@ -151,6 +151,14 @@ async def test_every_line_is_read_once_and_again_when_it_changes(told: Told) -> 
     assert await told.finds("ゆき") == ["雪"]
 
 
+async def test_long_lines_and_ligatures_keep_no_other_line_from_being_read(told: Told) -> None:
+    long = [said("㍿" * 8_000, n) for n in range(2, 10)]
+    await told.append(said("雨"), *long, said("本" * 30_000, 10))
+    assert await read_lines(told.database) == 10
+    assert await told.finds("あめ") == ["雨"]
+    assert len(await told.finds("かぶしきがいしゃ")) == 8
+
+
 async def test_a_server_reads_by_itself_what_the_last_one_left(
     told: Told, database_url: str
 ) -> None:

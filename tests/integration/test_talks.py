@@ -130,7 +130,7 @@ async def test_a_talk_is_put_away_for_oneself_alone(home: House) -> None:
 async def test_a_talk_without_a_title_is_known_by_what_was_said_first(mari: Guest) -> None:
     async def listed() -> list[tuple[str, str]]:
         talks = (await mari.http.get("/talks")).json()["talks"]
-        return [(talk["title"], talk["opening"]) for talk in talks]
+        return [(talk["title"], talk["first_words"]) for talk in talks]
 
     talk = await mari.new_talk()
     assert await listed() == [("", "")]

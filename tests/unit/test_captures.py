@@ -146,6 +146,22 @@ async def test_connections_may_be_shorter_than_recognition_takes(house: House) -
     assert [event["type"] for event in house.hearing.seen].count("speech.started") == 2
 
 
+async def test_of_connections_that_wait_only_the_newest_is_kept(house: House) -> None:
+    house.hearing.recogniser.free.clear()
+    sound = speech(*[600, 900] * 5)
+    upload = Upload()
+    upload.send(sound)
+    heard = house.upload(upload)
+    for _ in range(3):
+        await house.hearing.until("speech.ended")  # the fourth waits for the first
+    waiting = house.upload(Upload())
+    newest = asyncio.create_task(house.said(sound))
+    assert await error_of(waiting) is TakenOver
+    house.hearing.recogniser.free.set()
+    assert len((await newest).utterances) == 5
+    assert await error_of(heard) is TakenOver
+
+
 async def test_a_capture_that_another_process_had_in_between_is_heard_anew(house: House) -> None:
     upload, older = await house.speaking()
     upload.break_off()
@@ -230,6 +246,24 @@ async def test_sigterm_waits_for_no_resume_and_takes_nobody_in(house: House) -> 
     assert await house.hearing.texts() == [OPEN_TEXT]
     with pytest.raises(ShuttingDown):
         await house.said(OPEN)
+
+
+async def test_sigterm_takes_in_nobody_who_waited_for_last_words(house: House) -> None:
+    house.hearing.recogniser.free.clear()
+    upload = Upload()
+    upload.send(speech(600, 900, 600))
+    upload.end()
+    older = house.upload(upload)
+    await upload.left.wait()
+    newer = asyncio.create_task(house.said(OPEN))
+    await asyncio.sleep(0)  # it waits
+    closing = asyncio.create_task(house.captures.shut_down())
+    await asyncio.sleep(0)
+    house.hearing.recogniser.free.set()
+    assert len((await older).utterances) == 2
+    assert await error_of(newer) is ShuttingDown
+    await closing
+    assert house.captures.going_on == 0
 
 
 async def test_what_is_durable_is_skipped(house: House) -> None:

@@ -26,6 +26,7 @@ LISTENING = {"ja": {"そうですか、", "なるほど、"}}
         ("Can you tell me a joke?", "en", WILLING),
         ("Please explain the tides.", "en", WILLING),
         ("You like it, right?", "en", THINKING),
+        ("Mari: It is late\nKen: Tell me about Kyoto.", "en", WILLING),
     ],
 )
 def test_it_fits_what_was_said(said: str, language: str, fitting: dict[str, set[str]]) -> None:

@@ -224,14 +224,13 @@ async def test_the_model_is_free_before_the_next_attempt_begins(hearing: Hearing
 
 @asynccontextmanager
 async def opening(
-    hearing: Hearing, model: ScriptedChatModel
+    hearing: Hearing, model: ScriptedChatModel, language: str = "ja"
 ) -> AsyncIterator[tuple[Responder, int]]:
     """A responder whose voice has said all openings before."""
     model.continues = True
-    voices = VoiceBook([ToneVoices(), ToneVoices("en", "tone-en")])
-    for voice in voices.voices:
-        for text in OPENINGS[voice.language]:
-            await voices.speak(text, voice)
+    voices = VoiceBook([ToneVoices(language)])
+    for text in OPENINGS[language]:
+        await voices.speak(text, voices.voices[0])
     async with answering(hearing, model, voices=voices) as answers:
         yield answers
 
@@ -254,23 +253,34 @@ async def test_a_space_is_behind_an_opening_that_wants_one(
 ) -> None:
     model = ScriptedChatModel(pieces)
     talk = hearing.talk.model_copy(update={"language": "en"})
-    async with opening(hearing, model) as (responder, fence):
+    async with opening(hearing, model, "en") as (responder, fence):
         await hearing.log.append(talk.id, words("What is the highest mountain?"))
         await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
         finished = await hearing.until("reply.finished")
     assert finished["text"] in ("Well, it is Fuji.", "Let's see, it is Fuji.")
 
 
+@pytest.mark.parametrize(
+    "language, said, answer, ending",
+    [
+        ("ja", "一番高い山は何ですか？", "富士山です。", "、富士山です。"),
+        ("en", "What is the highest mountain?", "Mount Fuji.", ", Mount Fuji."),
+    ],
+)
+@pytest.mark.parametrize("added", [[], ["\n"]])
 async def test_a_model_that_has_nothing_to_add_is_asked_without_the_opening(
-    hearing: Hearing,
+    hearing: Hearing, language: str, said: str, answer: str, ending: str, added: list[str]
 ) -> None:
-    model = ScriptedChatModel([], ["富士山です。"])
-    async with opening(hearing, model) as (responder, fence):
-        await responder.speculate(hearing.talk, words("一番高い山は何ですか？"))
-        await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+    model = ScriptedChatModel(added, [answer])
+    talk = hearing.talk.model_copy(update={"language": language})
+    async with opening(hearing, model, language) as (responder, fence):
+        await responder.speculate(talk, words(said))
+        await hearing.log.append(talk.id, words(said))
+        await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
         finished = await hearing.until("reply.finished")
-    assert finished["text"].endswith("、富士山です。")
+    _, told = [event for event in hearing.seen if event["type"] == "reply.clause"]
+    assert told["text"] == answer == finished["text"][told["start"] : told["end"]]
+    assert added or finished["text"].endswith(ending)
     assert [asked[-1].role for asked in model.asked] == ["assistant", "user"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,11 @@ Read = Callable[[Sequence[str]], Awaitable[list[str]]]
 _TEXTS: Final = b"t"
 _READINGS: Final = b"a"
 _MAX_FRAME: Final = 64 * 1024 * 1024
-_CHUNK: Final = 10_000  # characters; Sudachi takes 49,149 bytes at once
+_FRAME: Final = 50_000  # characters that are sent at once; what comes back may be many times that
+_ANSWER_S: Final = (
+    600.0  # it takes half a second; a busy machine leaves the child a hundredth of it
+)
+_CHUNK: Final = 1_000  # characters; Sudachi takes 65,535 bytes at once, with ㍿ and ﷺ written out
 _BEFORE, _AFTER = 2, 3  # words told around another reading
 _OTHERS: Final = 3  # readings of a word besides the likeliest
 _NICE: Final = 10  # a tenth of what the voices get; less, and a busy machine would never load it
@@ -36,19 +40,40 @@ _NICE: Final = 10  # a tenth of what the voices get; less, and a busy machine wo
 async def reader() -> AsyncIterator[Read]:
     """Tells how texts are read, in order: in `policy.search.sounded` kana, the likeliest reading
     first, then the others with the words around them. Raises ChildFailed."""
-    from kaiwa.adapters.child_process import ChildProcess
+    import asyncio
+
+    from kaiwa.adapters.child_process import ChildFailed, ChildProcess
 
     child = await ChildProcess.start(__name__, max_frame=_MAX_FRAME)
 
     async def read(texts: Sequence[str]) -> list[str]:
-        await child.send(child_frames.pack(_TEXTS, json.dumps(list(texts)).encode()))
-        readings: list[str] = json.loads((await child.receive()).payload)
+        readings: list[str] = []
+        try:
+            for some in _frames(texts):
+                async with asyncio.timeout(_ANSWER_S):
+                    await child.send(child_frames.pack(_TEXTS, json.dumps(some).encode()))
+                    readings += json.loads((await child.receive()).payload)
+        except TimeoutError:
+            raise ChildFailed(f"the reader said nothing for {_ANSWER_S:.0f} s") from None
         return readings
 
     try:
         yield read
     finally:
         await child.stop()
+
+
+def _frames(texts: Sequence[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    length = 0
+    for text in texts:
+        if some and length + len(text) > _FRAME:
+            yield some
+            some, length = [], 0
+        some.append(text)
+        length += len(text)
+    if some:
+        yield some
 
 
 class JapaneseReading:

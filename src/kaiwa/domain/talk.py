@@ -91,7 +91,7 @@ class Talk(TalkSettings):
     seq: int = Field(description="the newest event's seq")
     role: Role = Field(description="what the reader may do here")
     archived: bool = Field(False, description="whether the reader has put it away")
-    opening: str = Field(
+    first_words: str = Field(
         "", description="of a talk without a title: what was said first, 80 characters of it"
     )
 

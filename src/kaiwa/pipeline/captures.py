@@ -106,7 +106,7 @@ class _Live:
     epoch: int = 0
     """That it writes with; 0 while no connection can take it up."""
     connections: deque[_Connection] = field(default_factory=deque)
-    """The one that is heard, and newer ones."""
+    """The one that is heard, and the newest; one that came in between is told so and forgotten."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: asyncio.Timeout | None = None
@@ -122,6 +122,8 @@ class _Live:
 
     async def carry_on(self, connection: _Connection) -> Heard:
         """Have the capture heard from a newer connection, to that one's end."""
+        while len(self.connections) > 1:
+            self.connections.pop().tell(_replaced())
         self.connections.append(connection)
         self._wake()
         return await connection.heard()
@@ -155,7 +157,7 @@ class _Live:
 
     def _check(self) -> None:
         if self.stop is _Stop.SHUTDOWN:
-            raise ShuttingDown("this server is stopping; connect again")
+            raise _stopping()
         if self.stop is _Stop.NOT_ALLOWED:
             raise Forbidden("you may not speak here any more")
         if self.stop is not None or self.goes_on:
@@ -209,8 +211,7 @@ class Captures:
         Conflict, TakenOver, ShuttingDown, TooManyStreams, and what `ingest` and recognition raise;
         what was recognised before is stored.
         """
-        if self._closing:
-            raise ShuttingDown("this server is stopping; connect again")
+        self._check_open()
         older = self._same(talk.id, user.id, capture_id) if container is Container.L16 else None
         if older is not None and older.epoch:
             stands = await self._ears.event_log.capture(talk.id, capture_id)
@@ -219,6 +220,7 @@ class Captures:
                 return await older.carry_on(_Connection(body, offset, stands))
         if older is not None:
             await self._until_over(older)
+            self._check_open()
         with self._admit(talk.id, user, capture_id) as live:
             capture = await self._open(talk, user, capture_id, container, offset)
             connection = _Connection(body, offset, capture)
@@ -310,6 +312,10 @@ class Captures:
         except TimeoutError:
             log.info("capture_not_resumed", talk=live.talk, capture=live.capture)
 
+    def _check_open(self) -> None:
+        if self._closing:
+            raise _stopping()
+
     def _same(self, talk: TalkId, user: UserId, capture: CaptureId) -> _Live | None:
         wanted = (talk, user, capture)
         return next((li for li in self._live if (li.talk, li.user, li.capture) == wanted), None)
@@ -348,6 +354,10 @@ def _check_offset(offset: int, capture: Capture) -> None:
         raise OffsetConflict(
             f"this capture is stored up to sample {capture.offset}; send from there"
         )
+
+
+def _stopping() -> ShuttingDown:
+    return ShuttingDown("this server is stopping; connect again")
 
 
 def _replaced() -> TakenOver:

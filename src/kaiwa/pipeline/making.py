@@ -130,7 +130,7 @@ class Maker:
             await clauses.put(Clause(opening, 0, len(opening)))
             opened = [*reply.messages, ChatMessage("assistant", opening)]
             await self._ask(reply, opened, splitter, clauses)
-        if reply.text == reply.begun:  # also where the model has nothing to add to the opening
+        if not reply.text[len(reply.begun) :].strip():  # also where an opening is all there is
             await self._ask(reply, reply.messages, splitter, clauses)
         for clause in splitter.flush():
             reply.mark("first_clause")

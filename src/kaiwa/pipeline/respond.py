@@ -36,7 +36,7 @@ from kaiwa.ports.summaries import Summaries
 from kaiwa.ports.wakeup import Wakeups
 
 RENEW_S: Final = 2.0
-OTHERS_S: Final = 10.0
+OTHERS_S: Final = 10.0  # longer than the pauses between what is read ahead while somebody speaks
 PREFILL_AFTER_S: Final = 0.3  # a newer utterance makes the prefill of an older one pointless
 Status = Literal["complete", "interrupted", "failed"]
 

@@ -77,9 +77,10 @@ def opening(said: str, language: str, before: str = "") -> str:
     """What an answer to `said` may begin with; empty where nothing fits, and where whoever said it
     may go on: a word that sounds at once cannot be taken back.
 
-    `language` is the talk's; `before` is the answer before, which began otherwise.
+    `said` may be lines of several people, with their names; the last one counts. `language` is the
+    talk's; `before` is the answer before, which began otherwise.
     """
-    text = unicodedata.normalize("NFKC", said).strip()
+    text = unicodedata.normalize("NFKC", said).strip().rpartition("\n")[2].rpartition(": ")[2]
     if language == "auto":
         language = "ja" if _JAPANESE.search(text) else "en"
     last = _SENTENCE.search(text)

@@ -67,8 +67,8 @@ class MemoryTalks:
             raise NotFound("there is no such talk, or it is not yours")
         away = (talk, user) in self._archived
         said = [] if self._talks[talk].title else lines(await self._log.read(talk, 0))
-        opening = next((line.text[:80] for line in said if not line.is_reply), "")
-        seen = {"seq": head, "role": member.role, "archived": away, "opening": opening}
+        first = next((line.text[:80] for line in said if not line.is_reply), "")
+        seen = {"seq": head, "role": member.role, "archived": away, "first_words": first}
         return self._talks[talk].model_copy(update=seen)
 
     async def settings(self, talk: TalkId) -> TalkSettings:

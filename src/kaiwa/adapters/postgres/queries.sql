@@ -220,34 +220,34 @@ RETURNING id;
 SELECT id FROM talks WHERE created_by = :user AND idempotency_key = :key;
 
 -- name: talks_of(user)
-SELECT talks.*, members.role, members.archived, opening.text AS opening
+SELECT talks.*, members.role, members.archived, said.words AS first_words
 FROM talks
 JOIN members ON members.talk_id = talks.id
 LEFT JOIN LATERAL (
-    SELECT left(lines.text, 80) AS text
+    SELECT left(lines.text, 80) AS words
     FROM events JOIN lines
         ON lines.talk_id = events.talk_id AND lines.id = events.payload ->> 'utterance_id'
     WHERE talks.title = '' AND events.talk_id = talks.id
         AND events.payload ->> 'type' = 'utterance.final'
     ORDER BY events.seq
     LIMIT 1
-) AS opening ON true
+) AS said ON true
 WHERE members.user_id = :user AND talks.deleted_at IS NULL
 ORDER BY talks.updated_at DESC;
 
 -- name: talk_for(talk, user)^
-SELECT talks.*, members.role, members.archived, opening.text AS opening
+SELECT talks.*, members.role, members.archived, said.words AS first_words
 FROM talks
 JOIN members ON members.talk_id = talks.id
 LEFT JOIN LATERAL (
-    SELECT left(lines.text, 80) AS text
+    SELECT left(lines.text, 80) AS words
     FROM events JOIN lines
         ON lines.talk_id = events.talk_id AND lines.id = events.payload ->> 'utterance_id'
     WHERE talks.title = '' AND events.talk_id = talks.id
         AND events.payload ->> 'type' = 'utterance.final'
     ORDER BY events.seq
     LIMIT 1
-) AS opening ON true
+) AS said ON true
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
 -- name: settings_of(talk)^
@@ -367,19 +367,19 @@ SELECT EXISTS (SELECT FROM lines WHERE reading IS NULL AND text <> '');
 -- name: may_read(key)$
 SELECT pg_try_advisory_lock(:key);
 
--- name: unread(at_most)
-SELECT talk_id, id, text FROM lines WHERE reading IS NULL AND text <> ''
+-- name: unread(longest, at_most)
+SELECT talk_id, id, left(text, :longest) AS text FROM lines WHERE reading IS NULL AND text <> ''
 ORDER BY at DESC
 LIMIT :at_most;
 
--- name: put_readings(talks, ids, texts, readings)$
+-- name: put_readings(talks, ids, texts, readings, longest)$
 -- Whoever holds a line is changing or erasing it; nobody waits for the other.
 WITH free AS (
     SELECT talk_id, id, made.reading
     FROM unnest(:talks::text[], :ids::text[], :texts::text[], :readings::text[])
         AS made (talk_id, id, text, reading)
     JOIN lines USING (talk_id, id)
-    WHERE lines.text = made.text
+    WHERE left(lines.text, :longest) = made.text
     FOR UPDATE OF lines SKIP LOCKED
 ), put AS (
     UPDATE lines SET reading = free.reading FROM free

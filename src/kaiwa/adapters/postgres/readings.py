@@ -21,6 +21,8 @@ from kaiwa.pipeline.tasks import now_and_then
 
 EVERY_S: Final = 120.0  # Sudachi's dictionary takes most of a second to load
 BATCH: Final = 200
+LONGEST: Final = 20_000
+"""Characters of a line that are read; what is imported may be as long as a book."""
 LOCK: Final = 0x6B61697773  # one process reads at a time
 
 log = structlog.get_logger()
@@ -43,17 +45,20 @@ async def read_lines(database: Database) -> int:
         if not await queries.may_read(connection, key=LOCK):  # until the connection is given back
             return 0
         async with reader() as read:
-            while rows := [row async for row in queries.unread(connection, at_most=BATCH)]:
+            while True:
+                unread = queries.unread(connection, longest=LONGEST, at_most=BATCH)
+                rows = [row async for row in unread]
                 texts = [row["text"] for row in rows]
-                put = await queries.put_readings(
+                put: int = await queries.put_readings(
                     connection,
                     talks=[row["talk_id"] for row in rows],
                     ids=[row["id"] for row in rows],
                     texts=texts,
                     readings=await read(texts),
+                    longest=LONGEST,
                 )
                 done += put
-                if put < len(rows):  # somebody is changing a line: the next time
+                if put < BATCH:  # there is no more, or somebody is changing a line: the next time
                     break
     return done
 

@@ -212,6 +212,5 @@ def _hit(row: Any) -> Found:
 
 def _talk(row: Any) -> Talk:
     names = (*_SETTINGS, "id", "created_at", "seq", "role", "archived")
-    return Talk.model_validate(
-        {name: row[name] for name in names} | {"opening": row["opening"] or ""}
-    )
+    first_words = row["first_words"] or ""
+    return Talk.model_validate({name: row[name] for name in names} | {"first_words": first_words})

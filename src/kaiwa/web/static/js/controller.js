@@ -308,7 +308,7 @@ export class Controller {
   #active(id) {
     const talk = this.state.talks?.find((t) => t.id === id);
     this.store.dispatch({ type: 'talk.active', id });
-    if (talk && !talk.title && !talk.opening) void this.loadTalks(true);
+    if (talk && !talk.title && !talk.first_words) void this.loadTalks(true);
   }
 
   #closeTalk() {

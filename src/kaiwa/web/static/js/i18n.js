@@ -41,9 +41,12 @@ export function t(key, values) {
   return values ? text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '') : text;
 }
 
-/** What it is called: else by what was said first. @param {{title: string, opening?: string}} talk */
-export function titleOf({ title, opening }) {
-  return title || opening || t('talk.untitled');
+/**
+ * What it is called: else by what was said first.
+ * @param {{title: string, first_words?: string}} talk
+ */
+export function titleOf({ title, first_words }) {
+  return title || first_words || t('talk.untitled');
 }
 
 /** @param {string} key @returns {key is MessageKey} */

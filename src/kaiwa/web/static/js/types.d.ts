@@ -69,7 +69,7 @@ export type Talk = TalkSettings & {
   role: Role;
   archived: boolean;
   /** What was said first in a talk without a title. */
-  opening: string;
+  first_words: string;
 };
 
 export type CaptureAnswer = {

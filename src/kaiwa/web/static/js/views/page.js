@@ -144,8 +144,8 @@ export class PageView {
     this.#transcript.element.hidden = !session;
     this.#tools.hidden = !session;
     this.#title.hidden = !session;
-    const opening = state.talks?.find(({ id }) => id === state.openId)?.opening;
-    const title = session ? titleOf({ opening, ...session.state.settings }) : 'kaiwa';
+    const listed = state.talks?.find(({ id }) => id === state.openId);
+    const title = session ? titleOf({ ...listed, ...session.state.settings }) : 'kaiwa';
     setText(this.#titleText, title);
     this.#titleText.disabled = session?.state.role === 'listener';
     document.title = session ? `${title} – kaiwa` : title;

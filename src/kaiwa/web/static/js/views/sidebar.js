@@ -78,6 +78,7 @@ export class SidebarView {
     const { talks, openId, user } = this.controller.state;
     const now = [talks, openId, user, this.#find.value, this.#results, this.#renaming];
     if (now.every((value, i) => value === this.#drawn[i])) return;
+    if (this.#renaming && this.#drawn.at(-1) === this.#renaming) return; // a name is being typed
     this.#drawn = now;
     const name = user?.name ?? '';
     this.#user.replaceChildren(
