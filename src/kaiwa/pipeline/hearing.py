@@ -258,13 +258,13 @@ class Hearing(ABC):
     ) -> Transcript | None:
         """Tell hypotheses while the segment lasts; returns its text. The final is begun at the
         first silence, and holds if the silence lasts. None for a segment left open."""
-        eager = False
+        eager = told = False
         shown, step = segment.start, FIRST_PARTIAL
         while True:
             await segment.changed.wait()
             segment.changed.clear()
             if segment.pieces:
-                eager = False
+                eager = told = False
             for piece in segment.pieces:
                 session.feed(piece)
             segment.heard += segment.pieces
@@ -272,7 +272,10 @@ class Hearing(ABC):
             if segment.left_open:
                 return None
             if segment.ended is not None:
-                return await session.final(last=True)  # shares an eager one that covers all
+                final = await session.final(last=True)  # shares an eager one that covers all
+                if segment.paused and not told:  # the pause was over before it was recognised
+                    await self._tell_eager(segment, agreement, final)
+                return final
             if segment.paused and not eager:
                 eager = True
                 fed = segment.fed
@@ -281,9 +284,8 @@ class Hearing(ABC):
                     continue
                 shown = fed
                 if segment.paused and segment.fed == fed and segment.ended is None:
-                    so_far = storable(said.text)
-                    settled = agreement.settled(so_far) if so_far else ""
-                    await self.on_eager(segment.start, settled)
+                    told = True
+                    await self._tell_eager(segment, agreement, said)
                 if segment.ended is None:
                     await self._believe(segment, agreement, _so_far(said), fed)
             elif segment.fed - shown >= step and not segment.quiet:
@@ -291,6 +293,10 @@ class Hearing(ABC):
                 partial = await _unless(segment.silent, session.partial())
                 if partial is not None:
                     await self._believe(segment, agreement, partial, shown)
+
+    async def _tell_eager(self, segment: _Segment, agreement: Agreement, said: Transcript) -> None:
+        so_far = storable(said.text)
+        await self.on_eager(segment.start, agreement.settled(so_far) if so_far else "")
 
     async def _believe(
         self, segment: _Segment, agreement: Agreement, said: Partial, heard: int
