@@ -23,7 +23,7 @@ OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
     *("/invites/accept", "/voices/{voice_id}/sample"),
-    *("/models/pull", "/models/try/speech", "/models/try/chat", "/auth/sessions"),
+    *("/models/pull", "/models/speech", "/models/try/speech", "/models/try/chat", "/auth/sessions"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},
@@ -126,6 +126,8 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
             for path in ("/models/pull", "/models/try/speech", "/models/try/chat"):
                 wanted = {"use": "turn", "name": "x", "text": "x"}
                 assert (await nobody.post(path, json=wanted)).status_code == 401, path
+            change = await nobody.put("/models/speech", json={"name": "x"})
+            assert change.status_code == 401
             for path in ("/models/pull", "/auth/sessions"):
                 assert (await nobody.delete(path)).status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
