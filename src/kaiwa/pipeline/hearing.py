@@ -310,15 +310,18 @@ class Hearing(ABC):
 
 async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """What the work gives; None where the event comes first."""
-    working = asyncio.ensure_future(work)
-    happened = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait([working, happened], return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        for task in (working, happened):
-            task.cancel()
-        await asyncio.wait([working, happened])
+
+    async def give_up() -> None:
+        await event.wait()
+        working.cancel()
+
+    with one_error():
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(work)
+            waiting = tasks.create_task(give_up())
+            await asyncio.wait([working])
+            waiting.cancel()
+    return None if working.cancelled() else working.result()
 
 
 def _so_far(said: Transcript) -> Partial:
