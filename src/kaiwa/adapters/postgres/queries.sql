@@ -220,34 +220,16 @@ RETURNING id;
 SELECT id FROM talks WHERE created_by = :user AND idempotency_key = :key;
 
 -- name: talks_of(user)
-SELECT talks.*, members.role, members.archived, said.words AS first_words
-FROM talks
-JOIN members ON members.talk_id = talks.id
-LEFT JOIN LATERAL (
-    SELECT left(lines.text, 80) AS words
-    FROM events JOIN lines
-        ON lines.talk_id = events.talk_id AND lines.id = events.payload ->> 'utterance_id'
-    WHERE talks.title = '' AND events.talk_id = talks.id
-        AND events.payload ->> 'type' = 'utterance.final'
-    ORDER BY events.seq
-    LIMIT 1
-) AS said ON true
+SELECT talks.*, members.role, members.archived,
+    CASE WHEN talks.title = '' THEN kaiwa_first_words(talks.id) END AS first_words
+FROM talks JOIN members ON members.talk_id = talks.id
 WHERE members.user_id = :user AND talks.deleted_at IS NULL
 ORDER BY talks.updated_at DESC;
 
 -- name: talk_for(talk, user)^
-SELECT talks.*, members.role, members.archived, said.words AS first_words
-FROM talks
-JOIN members ON members.talk_id = talks.id
-LEFT JOIN LATERAL (
-    SELECT left(lines.text, 80) AS words
-    FROM events JOIN lines
-        ON lines.talk_id = events.talk_id AND lines.id = events.payload ->> 'utterance_id'
-    WHERE talks.title = '' AND events.talk_id = talks.id
-        AND events.payload ->> 'type' = 'utterance.final'
-    ORDER BY events.seq
-    LIMIT 1
-) AS said ON true
+SELECT talks.*, members.role, members.archived,
+    CASE WHEN talks.title = '' THEN kaiwa_first_words(talks.id) END AS first_words
+FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
 -- name: settings_of(talk)^
