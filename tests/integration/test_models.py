@@ -17,13 +17,18 @@ from kaiwa.models.store import ModelStore
 from tests.integration.house import L16, WAIT_S, Guest, house
 
 
-async def test_what_is_here_and_in_use_is_told_to_everybody(
-    database_url: str, tmp_path: Path
-) -> None:
-    hub = tmp_path / "owner--name"
+def fetched(models: Path) -> None:
+    """As if owner/name had come from the hub."""
+    hub = models / "owner--name"
     hub.mkdir()
     for file in ("model.bin", "config.json", "tokenizer.json"):
         (hub / file).write_bytes(b"12")
+
+
+async def test_what_is_here_and_in_use_is_told_to_everybody(
+    database_url: str, tmp_path: Path
+) -> None:
+    fetched(tmp_path)
     chosen: dict[str, Any] = {"models": tmp_path, "asr_model": "owner/name"}
     async with house(database_url, **chosen) as home, home.guest("まり") as mari:
         told = (await mari.http.get("/models")).json()
@@ -85,10 +90,7 @@ async def test_the_owner_fetches_one_model_at_a_time_and_stops_it(
 async def test_the_owner_changes_the_recogniser_for_now_and_the_next_start(
     database_url: str, tmp_path: Path
 ) -> None:
-    hub = tmp_path / "owner--name"
-    hub.mkdir()
-    for file in ("model.bin", "config.json", "tokenizer.json"):
-        (hub / file).write_bytes(b"12")
+    fetched(tmp_path)
     places: dict[str, Any] = {"models": tmp_path, "data": tmp_path / "data"}
 
     async def in_use(guest: Guest) -> list[str]:

@@ -13,6 +13,7 @@ from kaiwa.domain.ids import TalkId
 from kaiwa.errors import NotFound
 from kaiwa.pipeline import fan_out
 from kaiwa.pipeline.fan_out import FanOut, Item, Ready, TooSlow
+from tests.fakes.utterances import said
 
 TALK = TalkId("talk")
 
@@ -36,16 +37,7 @@ class Log(MemoryEventLog):
         return len(self._readers[TALK])
 
     async def say(self, text: str) -> None:
-        event = UtteranceFinal(
-            utterance_id=text,
-            participant="mari",
-            name="まり",
-            text=text,
-            language="ja",
-            started_ms=0,
-            ended_ms=1,
-        )
-        await self.append(TALK, event)
+        await self.append(TALK, said(text))
 
     async def read(self, talk: TalkId, after: int, limit: int = 500) -> list[Recorded]:
         self.reads += 1
