@@ -8,9 +8,9 @@ from contextlib import suppress
 import pytest
 
 from kaiwa.adapters.asr_whisper.ctranslate2_engine import CTranslate2Engine
-from kaiwa.adapters.asr_whisper.engine import Decode, Engine, context_s, seconds
+from kaiwa.adapters.asr_whisper.engine import NO_DRAFT, Decode, Draft, Engine, context_s, seconds
 from kaiwa.adapters.asr_whisper.onnx_engine import OnnxEngine
-from kaiwa.domain.audio import Samples
+from kaiwa.domain.audio import SAMPLE_RATE, Samples
 from kaiwa.policy.agreement import fold
 from tests.fakes.speech import english, japanese
 from tests.fakes.weights import whisper_base
@@ -36,7 +36,7 @@ def decode(
         engine.encode(sound, context_s(seconds(sound))),
         language=language,
         prompt=prompt,
-        draft=draft.tokens if draft else (),
+        draft=Draft(draft.tokens) if draft else NO_DRAFT,
         max_tokens=100,
         speech_s=seconds(sound),
     )
@@ -83,12 +83,39 @@ def test_a_draft_changes_nothing(engine: Engine) -> None:
     assert fold(decode(engine, sound, "ja", draft=other).text) == fold(said.text)
 
 
+@pytest.mark.parametrize("heard_before_s", [0.5, 1.5])
+def test_what_was_heard_before_need_not_be_heard_again(
+    engine: Engine, heard_before_s: float
+) -> None:
+    for language, sound in (("ja", japanese(JAPANESE)), ("en", english(ENGLISH))):
+        before = None
+        for until in range(round(heard_before_s * SAMPLE_RATE), len(sound), SAMPLE_RATE // 4):
+            part = sound[:until]
+            before = engine.encode(part, context_s(seconds(part), partial=True), before=before)
+        said = engine.decode(
+            engine.encode(sound, context_s(seconds(sound), partial=True), before=before),
+            language=language,
+            prompt="",
+            draft=NO_DRAFT,
+            max_tokens=100,
+            speech_s=None,
+        )
+        assert fold(said.text) == fold(decode(engine, sound, language).text)
+
+
+def test_less_sound_than_was_heard_before_is_no_matter(engine: Engine) -> None:
+    sound = japanese(JAPANESE)
+    before = engine.encode(sound, context_s(seconds(sound)))
+    part = sound[: len(sound) // 2]
+    engine.encode(part, context_s(seconds(part)), before=before)
+
+
 def test_a_stopped_decode_ends_or_is_none_the_worse(engine: Engine) -> None:
     sound = japanese(JAPANESE)
     stopper = engine.stopper()
     stopper.terminate = True
     with suppress(Exception):  # the runtime's own, which has no name
-        engine.encode(sound, context_s(seconds(sound)), stopper)
+        engine.encode(sound, context_s(seconds(sound)), stopper=stopper)
     assert "天気" in decode(engine, sound, "ja").text
 
 
@@ -105,7 +132,7 @@ def test_the_cap_ends_a_text(engine: Engine) -> None:
         engine.encode(sound, 8.0),
         language="ja",
         prompt="",
-        draft=(),
+        draft=NO_DRAFT,
         max_tokens=3,
         speech_s=None,
     )

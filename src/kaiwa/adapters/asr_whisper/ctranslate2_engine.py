@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend, Stopper
+from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Draft, Frontend, Stopper
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Word
 
@@ -37,9 +36,14 @@ class CTranslate2Engine:
         return SimpleNamespace(terminate=False)
 
     def encode(
-        self, samples: Samples, window_s: float, stopper: Stopper | None = None
+        self,
+        samples: Samples,
+        window_s: float,
+        *,
+        before: Any = None,
+        stopper: Stopper | None = None,
     ) -> ctranslate2.StorageView:
-        del stopper
+        del before, stopper
         mel = self._frontend.mel(samples, window_s)
         return self._model.encode(ctranslate2.StorageView.from_array(mel))
 
@@ -53,7 +57,7 @@ class CTranslate2Engine:
         *,
         language: str,
         prompt: str,
-        draft: Sequence[int],
+        draft: Draft,
         max_tokens: int,
         speech_s: float | None,
         stopper: Stopper | None = None,

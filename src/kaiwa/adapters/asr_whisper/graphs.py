@@ -4,8 +4,12 @@ Why not CTranslate2, for which the weights are made: on a processor without AVX-
 step costs three to four times what onnxruntime's does, and it cannot read forced text in one pass,
 which is what makes checking a draft cheap (see `engine`).
 
-Encoder: `mel` [1, mels, 2·S] -> `k.L` [1, H, D, S], `v.L` [1, H, S, D] for each decoder layer L:
-the keys and values that the decoder's cross attention wants, keys transposed.
+Encoder: `mel` [1, mels, 2·(J + S)], `skip` [1] (J, the places in front that are there for what the
+convolutions see of them), and what is known of the P places before, for each layer L `past_own_k.L`
+and `past_own_v.L` [1, P, H·D], for each layer of the decoder `past_k.L` and `past_v.L` -> the same
+of all P + S places, without `past_`: `own_k.L`, `own_v.L`, the keys and values that the encoder
+attends to, and `k.L` [1, H, D, P + S], `v.L` [1, H, P + S, D], those that the decoder's cross
+attention wants, keys transposed.
 
 Decoder: `tokens` [1, N], `positions` [N], `mask` [N, T + N] (added to self-attention's scores),
 `rows` [R] (of the N, those that are to predict), `k.L`, `v.L`, `past_k.L` and `past_v.L`
@@ -34,7 +38,8 @@ F32 = npt.NDArray[np.float32]
 _OPSET = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 _IR = 10
 _EPSILON = 1e-5
-_NEVER = -1e9
+_PENALTY = -1e3
+"""On tokens that are never text: more than any logit, and it comes off again without a loss."""
 
 
 def encoder_model(weights: Weights) -> bytes:
@@ -44,28 +49,43 @@ def encoder_model(weights: Weights) -> bytes:
     x = graph.conv("mel", "encoder/conv1", stride=1)
     x = graph.conv(x, "encoder/conv2", stride=2)
     x = graph.add("Transpose", x, perm=[0, 2, 1])
+    everything = graph.constant(np.array([np.iinfo(np.int64).max], np.int64))
+    x = graph.add("Slice", x, "skip", everything, graph.constant(_axes(1)))
     places = graph.constant(weights.array("encoder/position_encodings/encodings"))
-    length = graph.add("Gather", graph.add("Shape", x), graph.constant(np.array([1], np.int64)))
-    zero = graph.constant(np.array([0], np.int64))
-    x = graph.add("Add", x, graph.add("Slice", places, zero, length))
+    start = graph.add("Gather", graph.add("Shape", "past_own_k.0"), graph.constant(_axes(1)))
+    count = graph.add("Gather", graph.add("Shape", x), graph.constant(_axes(1)))
+    end = graph.add("Add", start, count)
+    x = graph.add("Add", x, graph.add("Slice", places, start, end))
     heads = int(weights.variables["encoder/num_heads"])
+    inputs: list[tuple[str, int, list[int | None]]] = [
+        ("mel", TensorProto.FLOAT, [1, weights.mels, None]),
+        ("skip", TensorProto.INT64, [1]),
+    ]
+    outputs = []
     for layer in range(layers):
         name = f"encoder/layer_{layer}"
         y = graph.norm(x, f"{name}/self_attention/layer_norm")
         y = graph.linear(y, f"{name}/self_attention/linear_0")
         q, k, v = graph.split(y, 3)
+        k = graph.add("Concat", f"past_own_k.{layer}", k, axis=1, into=f"own_k.{layer}")
+        v = graph.add("Concat", f"past_own_v.{layer}", v, axis=1, into=f"own_v.{layer}")
         y = graph.add("MultiHeadAttention", q, k, v, domain="com.microsoft", num_heads=heads)
         x = graph.add("Add", x, graph.linear(y, f"{name}/self_attention/linear_1"))
         x = graph.feed_forward(x, name)
+        size: list[int | None] = [1, None, weights.width]
+        inputs += [(f"past_own_{kind}.{layer}", TensorProto.FLOAT, size) for kind in ("k", "v")]
+        outputs += [(f"own_{kind}.{layer}", 3) for kind in ("k", "v")]
     x = graph.norm(x, "encoder/layer_norm")
-    outputs = []
+    size = [1, weights.heads, None, None]
     for layer in range(decoder_layers):
         name = f"decoder/layer_{layer}/attention/linear_1"
         k, v = graph.split(graph.linear(x, name), 2)
-        graph.add("Transpose", graph.heads(k), perm=[0, 1, 3, 2], into=f"k.{layer}")
-        graph.add("Identity", graph.heads(v), into=f"v.{layer}")
-        outputs += [(f"k.{layer}", 4), (f"v.{layer}", 4)]
-    return graph.model([("mel", TensorProto.FLOAT, [1, weights.mels, None])], outputs)
+        k = graph.add("Transpose", graph.heads(k), perm=[0, 1, 3, 2])
+        graph.add("Concat", f"past_k.{layer}", k, axis=3, into=f"k.{layer}")
+        graph.add("Concat", f"past_v.{layer}", graph.heads(v), axis=2, into=f"v.{layer}")
+        inputs += [(f"past_{kind}.{layer}", TensorProto.FLOAT, size) for kind in ("k", "v")]
+        outputs += [(f"{kind}.{layer}", 4) for kind in ("k", "v")]
+    return graph.model(inputs, outputs)
 
 
 def decoder_model(weights: Weights, suppressed: Sequence[int]) -> bytes:
@@ -113,15 +133,17 @@ def decoder_model(weights: Weights, suppressed: Sequence[int]) -> bytes:
         outputs += [(f"next_k.{layer}", 4), (f"next_v.{layer}", 4)]
     x = graph.add("Gather", x, "rows", axis=1)
     x = graph.norm(x, "decoder/layer_norm")
-    logits = graph.add("Squeeze", graph.project(x, embeddings), graph.constant(_axes(0)))
-    graph.add("Gather", logits, graph.constant(np.array(0, np.int64)), axis=0, into="logits")
     penalty = np.zeros(len(embeddings), np.float32)
-    penalty[list(suppressed)] = _NEVER
-    allowed = graph.add("Add", logits, graph.constant(penalty))
-    graph.add("ArgMax", allowed, axis=1, keepdims=0, into="best")
-    most = graph.add("ReduceMax", allowed, graph.constant(_axes(1)), keepdims=0)
-    whole = graph.add("ReduceLogSumExp", allowed, graph.constant(_axes(1)), keepdims=0)
-    graph.add("Sub", most, whole, into="logprob")
+    penalty[list(suppressed)] = _PENALTY
+    allowed = graph.project(x, embeddings, penalty)
+    first = graph.add("Gather", allowed, graph.constant(np.array(0, np.int64)), axis=1)
+    first = graph.add("Sub", first, graph.constant(penalty))
+    graph.add("Squeeze", first, graph.constant(_axes(0)), into="logits")
+    chances = graph.add("LogSoftmax", allowed, axis=2)
+    best = graph.add("ArgMax", chances, axis=2, keepdims=0)
+    graph.add("Squeeze", best, graph.constant(_axes(0)), into="best")
+    logprob = graph.add("ReduceMax", chances, graph.constant(_axes(2)), keepdims=0)
+    graph.add("Squeeze", logprob, graph.constant(_axes(0)), into="logprob")
     attention = graph.add("Concat", *followed, axis=1)
     graph.add("Squeeze", attention, graph.constant(_axes(0)), into="attention")
     outputs += [("logits", 1), ("logprob", 1), ("attention", 3)]
@@ -175,8 +197,8 @@ class _Graph:
             bias[queries] *= self._head_width**-0.5
         return self._quantised(x, weight, bias)
 
-    def project(self, x: str, embeddings: F32) -> str:
-        return self._quantised(x, embeddings, None)
+    def project(self, x: str, embeddings: F32, bias: F32) -> str:
+        return self._quantised(x, embeddings, bias)
 
     def embedding(self, tokens: str, embeddings: F32) -> str:
         """Rows of the table, which is kept in half precision: it is only looked up."""
@@ -204,12 +226,11 @@ class _Graph:
         shape = self.constant(np.array([0, 0, -1], np.int64))
         return self.add("Reshape", self.add("Transpose", x, perm=[0, 2, 1, 3]), shape)
 
-    def _quantised(self, x: str, weight: F32, bias: F32 | None) -> str:
+    def _quantised(self, x: str, weight: F32, bias: F32) -> str:
         scale = np.maximum(np.abs(weight).max(axis=1), 1e-9) / 127
         table = np.rint(weight / scale[:, np.newaxis]).astype(np.int8)
-        inputs = [x, self.constant(table.T), self.constant(scale.astype(np.float32))]
-        if bias is not None:
-            inputs += ["", self.constant(bias)]
+        scales = self.constant(scale.astype(np.float32))
+        inputs = [x, self.constant(table.T), scales, "", self.constant(bias)]
         return self.add("DynamicQuantizeMatMul", *inputs, domain="com.microsoft")
 
     def model(

@@ -12,7 +12,16 @@ import numpy.typing as npt
 import onnxruntime
 
 from kaiwa.adapters.asr_whisper import alignment, weights
-from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Frontend, Stopper
+from kaiwa.adapters.asr_whisper.engine import (
+    FRAME_S,
+    POSITIONS,
+    SETTLE_S,
+    Decode,
+    Draft,
+    Frontend,
+    Stopper,
+    seconds,
+)
 from kaiwa.adapters.asr_whisper.graphs import decoder_model, encoder_model
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Word
@@ -37,6 +46,23 @@ class _Pass:
     logits: F32
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What the encoder makes of some sound: `own` is what it attends to itself, `cross` what the
+    decoder does. The first `settled` places have SETTLE_S of sound behind them."""
+
+    own: Arrays
+    cross: Arrays
+    settled: int
+
+    def first(self, places: int) -> Arrays:
+        """The first places of all of it, as the encoder takes them."""
+        own = {f"past_{name}": array[:, :places] for name, array in self.own.items()}
+        keys = {f"past_{n}": a[..., :places] for n, a in self.cross.items() if n[0] == "k"}
+        values = {f"past_{n}": a[:, :, :places] for n, a in self.cross.items() if n[0] == "v"}
+        return own | keys | values
+
+
 class OnnxEngine:
     """Implements `engine.Engine`.
 
@@ -55,7 +81,13 @@ class OnnxEngine:
         suppressed.discard(some.eot)
         self._encoder = _session(encoder_model(stored), threads)
         self._decoder = _session(decoder_model(stored, sorted(suppressed)), threads)
-        self._encoded = [output.name for output in self._encoder.get_outputs()]
+        own = np.zeros((1, 0, stored.width), np.float32)
+        cross = {"k": self._empty.transpose(0, 1, 3, 2), "v": self._empty}
+        self._unheard = _Encoded(
+            {f"own_{kind}.{n}": own for n in range(stored.layers[0]) for kind in "kv"},
+            {f"{kind}.{n}": cross[kind] for n in range(self._layers) for kind in "kv"},
+            settled=0,
+        )
         self._next = [f"next_{kind}.{n}" for n in range(self._layers) for kind in "kv"]
         self._past = [name.replace("next", "past") for name in self._next]
 
@@ -63,11 +95,27 @@ class OnnxEngine:
         stopper: Stopper = onnxruntime.RunOptions()
         return stopper
 
-    def encode(self, samples: Samples, window_s: float, stopper: Stopper | None = None) -> Arrays:
-        mel = self._frontend.mel(samples, window_s)
-        return dict(zip(self._encoded, self._encoder.run(None, {"mel": mel}, stopper), strict=True))
+    def encode(
+        self,
+        samples: Samples,
+        window_s: float,
+        *,
+        before: _Encoded | None = None,
+        stopper: Stopper | None = None,
+    ) -> _Encoded:
+        before = before or self._unheard
+        settled = max(0, round((seconds(samples) - SETTLE_S) / FRAME_S))
+        kept = min(before.settled, settled)
+        skip = min(kept, 1)
+        mel = self._frontend.mel(samples, window_s)[:, :, 2 * (kept - skip) :]
+        feed = {"mel": mel, "skip": np.array([skip], np.int64)} | before.first(kept)
+        names = [*before.own, *before.cross]
+        arrays = dict(zip(names, self._encoder.run(names, feed, stopper), strict=True))
+        own = {name: arrays[name] for name in before.own}
+        cross = {name: arrays[name] for name in before.cross}
+        return _Encoded(own, cross, settled)
 
-    def languages(self, encoded: Arrays) -> list[tuple[str, float]]:
+    def languages(self, encoded: _Encoded) -> list[tuple[str, float]]:
         tokenizer = self._frontend.tokenizer("en")
         said = _Text(self, encoded).read([tokenizer.sot], [0])
         numbers = range(tokenizer.sot + 1, tokenizer.translate)
@@ -77,11 +125,11 @@ class OnnxEngine:
 
     def decode(
         self,
-        encoded: Arrays,
+        encoded: _Encoded,
         *,
         language: str,
         prompt: str,
-        draft: Sequence[int],
+        draft: Draft,
         max_tokens: int,
         speech_s: float | None,
         stopper: Stopper | None = None,
@@ -89,17 +137,19 @@ class OnnxEngine:
         tokenizer = self._frontend.tokenizer(language)
         start, first = self._frontend.start(language, prompt)
         limit = min(max_tokens, POSITIONS // 2, POSITIONS - len(start))
-        draft = list(draft[: limit - 1])
+        drafted = list(draft.tokens[: limit - 1])
+        sure = min(draft.sure, len(drafted))
         text = _Text(self, encoded, stopper)
         last = len(start) - 1
-        said = text.read([*start, *draft], [first, *range(last, last + len(draft) + 1)])
+        asked = [first, *range(last + sure, last + len(drafted) + 1)]
+        said = text.read([*start, *drafted], asked)
         no_speech = float(_softmax(said.logits)[tokenizer.no_speech])
         best, logprob = said.best[1:].tolist(), said.logprob[1:].tolist()
-        looks = said.attention[:, last:]
-        tokens: list[int] = []
-        logprobs: list[float] = []
-        attention: list[F32] = []
-        guess = draft
+        looks = said.attention[:, last + sure :]
+        tokens = drafted[:sure]
+        logprobs = [0.0] * sure
+        attention = [said.attention[:, last : last + sure]]
+        guess = drafted[sure:]
         while True:
             kept = next((n for n, token in enumerate(guess) if token != best[n]), len(guess))
             tokens += guess[:kept]
@@ -111,7 +161,7 @@ class OnnxEngine:
                 break
             tokens.append(token)
             logprobs.append(chance)
-            guess = _continued(draft, tokens)[: limit - len(tokens)]
+            guess = _continued(drafted, tokens)[: limit - len(tokens)]
             said = text.read([token, *guess], range(len(guess) + 1))
             best, logprob, looks = said.best.tolist(), said.logprob.tolist(), said.attention
         words: tuple[Word, ...] = ()
@@ -121,7 +171,7 @@ class OnnxEngine:
         return Decode(
             text=tokenizer.decode(tokens).strip(),
             tokens=tuple(tokens),
-            logprob=float(np.mean([*logprobs, chance])),
+            logprob=float(np.mean([*logprobs[sure:], chance])),
             no_speech=no_speech,
             capped=len(tokens) >= limit,
             confidence=self._frontend.confidence(language, tokens, logprobs),
@@ -140,7 +190,9 @@ def _continued(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:
 class _Text:
     """The decoder's memory of one text."""
 
-    def __init__(self, engine: OnnxEngine, encoded: Arrays, stopper: Stopper | None = None) -> None:
+    def __init__(
+        self, engine: OnnxEngine, encoded: _Encoded, stopper: Stopper | None = None
+    ) -> None:
         self._engine = engine
         self._stopper = stopper
         self._encoded = encoded
@@ -156,7 +208,7 @@ class _Text:
             "mask": np.triu(np.full((count, length + count), _NEVER, np.float32), length + 1),
             "rows": np.array(rows, np.int64),
         }
-        feed = inputs | self._encoded | self._past
+        feed = inputs | self._encoded.cross | self._past
         best, logprob, attention, logits, *past = engine._decoder.run(
             [*_OUTPUTS, *engine._next], feed, self._stopper
         )

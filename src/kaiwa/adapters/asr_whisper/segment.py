@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -97,7 +96,7 @@ class WhisperSegment:
     def _prepare_final(self) -> Callable[[], Transcript]:
         self._final_covers = self._partial_covers = self._fed
         # A partial that is still being computed goes on learning into what it was given.
-        self._known = replace(self._known, drafts=dict(self._known.drafts))
+        self._known = self._known.copy()
         decode = self._transcriber.final
         return functools.partial(decode, self._samples(), self._known, self._prompt)
 

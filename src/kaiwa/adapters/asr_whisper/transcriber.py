@@ -13,7 +13,9 @@ import numpy as np
 
 from kaiwa.adapters.asr_whisper.engine import (
     FULL_CONTEXT_S,
+    NO_DRAFT,
     Decode,
+    Draft,
     Engine,
     Stopper,
     context_s,
@@ -52,12 +54,22 @@ class Known:
     """What the decodes of one segment learnt.
 
     `language` is None until one was detected, and `settled` once it will not change. `drafts` are
-    the tokens of the last good decode of each piece.
+    the last good texts of each piece, `views` what the encoder made of its sound.
     """
 
     language: str | None
     settled: bool
-    drafts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    drafts: dict[int, Draft] = field(default_factory=dict)
+    views: dict[int, Any] = field(default_factory=dict)
+
+    def copy(self) -> Known:
+        """For a decode while another one still learns into this."""
+        return replace(self, drafts=dict(self.drafts), views=dict(self.views))
+
+    def forget(self, piece: int) -> None:
+        """What was learnt of a piece led to nothing good."""
+        self.drafts.pop(piece, None)
+        self.views.pop(piece, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +136,7 @@ class Transcriber:
         window_s = context_s(seconds(samples), partial=not context.final)
         said = self._attempt(samples, known, context, window_s)
         if said is None:
-            known.drafts.pop(context.piece, None)
+            known.forget(context.piece)
             if context.final:  # without the prompt: it may be what the text loops on
                 alone = replace(context, prompt="")
                 said = self._attempt(samples, known, alone, FULL_CONTEXT_S)
@@ -134,13 +146,17 @@ class Transcriber:
         self, samples: Samples, known: Known, context: _Context, window_s: float
     ) -> Decode | None:
         speech_s = seconds(samples)
-        encoded = self._engine.encode(samples, window_s, context.stopper)
+        draft = known.drafts.get(context.piece, NO_DRAFT)
+        before = known.views.get(context.piece)
+        if context.final:  # all of it is looked at once more
+            draft, before = Draft(draft.tokens), None
+        encoded = self._engine.encode(samples, window_s, before=before, stopper=context.stopper)
         language = self._language(encoded, known, speech_s)
         said = self._engine.decode(
             encoded,
             language=language,
             prompt=context.prompt,
-            draft=known.drafts.get(context.piece, ()),
+            draft=draft,
             max_tokens=token_cap(language, speech_s),
             speech_s=speech_s if context.final else None,
             stopper=context.stopper,
@@ -151,7 +167,8 @@ class Transcriber:
             case Verdict.SILENCE:
                 return _NOTHING
             case Verdict.GOOD:
-                known.drafts[context.piece] = said.tokens
+                known.drafts[context.piece] = draft.followed_by(said.tokens)
+                known.views[context.piece] = encoded
                 return _shortened(said, without_subtitles(said.text))
 
     def _language(self, encoded: Any, known: Known, speech_s: float) -> str:
