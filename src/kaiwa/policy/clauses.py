@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 # Lengths are counted in units: a Japanese character is one, a letter of an alphabet half of one.
 FIRST_PHRASE = 2.5  # 「はい、」 and "Sure," are worth speaking alone, 「え、」 is not
-FIRST_TOPIC = 5  # 「日本の首都は」, where speakers pause though nothing is written
+FIRST_PARTICLE = 5  # 「日本の首都は」, where speakers who think pause though nothing is written
 SECOND_PHRASE = 8  # it has to be made while a short first clause plays
 FIRST_SENTENCE = 2  # 「はい。」
 LATER_PHRASE = 20  # about three seconds of speech: enough to make the next clause meanwhile
@@ -49,7 +49,11 @@ _ABBREVIATIONS = frozenset(
     }
 )
 _LAST_WORD = re.compile(r"[A-Za-z.]*[A-Za-z]\Z")
-_BEGINS_A_WORD = re.compile(r"[一-鿿ァ-ヺA-Za-z0-9]")
+_PARTICLES = frozenset("はがをにでて")
+_NO_PARTICLE = frozenset(
+    {"たは", "に関", "に対", "に基", "て方", "て物"}
+)  # または, に関する, 育て方
+_BEGINS_A_WORD = re.compile(r"[一-鿿ァ-ヺA-Za-z0-9「『]")
 _LIST_NUMBER = re.compile(r"[\s#*>-]*\d+\Z")
 
 
@@ -65,7 +69,7 @@ class Clause:
 class _Break(Enum):
     """What may end a clause."""
 
-    TOPIC = auto()
+    PARTICLE = auto()
     PHRASE = auto()
     SENTENCE = auto()
 
@@ -82,7 +86,8 @@ class ClauseSplitter:
         """`begun`: characters of the reply that are cut already; a voice waits for what follows."""
         self._text = ""  # since the last cut
         self._start = begun  # where that is in the reply
-        self._cuts = 0
+        self._cuts = 0  # those behind a particle not counted
+        self._hesitated = False  # there was one behind a particle
         self._pending: _Break | None = None  # the next character decides whether to cut before it
         self._units = 0.0
         self._says = False  # there is something to say since the last cut
@@ -103,6 +108,8 @@ class ClauseSplitter:
         pending, self._pending = self._pending, None
         if pending is not None and self._confirms(pending, char):
             cuts.append(self._cut())
+            if pending is _Break.PARTICLE:
+                self._cuts, self._hesitated = 0, True  # what follows has as little time
         if self._ticks and char != "`":
             self._end_of_ticks()
         if char == "\n" and self._code < _FENCE:
@@ -151,8 +158,9 @@ class ClauseSplitter:
         return bool(self._code or self._ticks or (self._open and self._units < LONGEST))
 
     def _is_long_enough(self, found: _Break) -> bool:
-        if found is _Break.TOPIC:
-            return self._cuts == 0 and self._units >= FIRST_TOPIC
+        if found is _Break.PARTICLE:
+            early = self._cuts == 0 and not self._hesitated
+            return early and self._units >= FIRST_PARTICLE
         lengths = _SENTENCES if found is _Break.SENTENCE else _PHRASES
         return self._units >= lengths[min(self._cuts, len(lengths) - 1)]
 
@@ -167,8 +175,8 @@ class ClauseSplitter:
             return _Break.PHRASE, before not in _NUMERALS
         if char in _PAUSES:
             return _Break.PHRASE, False
-        if char == "は" and before != "た":  # または
-            return _Break.TOPIC, False
+        if char in _PARTICLES and before + char not in _NO_PARTICLE:
+            return _Break.PARTICLE, False
         if char in '"”)' and before in ".!?":
             return _Break.SENTENCE, False
         if self._units >= LONGEST and (char.isspace() or ord(char) >= _WIDE_FROM):
@@ -178,8 +186,8 @@ class ClauseSplitter:
     def _confirms(self, pending: _Break, char: str) -> bool:
         """Whether the clause ends before this character."""
         last = self._text[-1]
-        if pending is _Break.TOPIC:
-            return _BEGINS_A_WORD.match(char) is not None
+        if pending is _Break.PARTICLE:
+            return bool(_BEGINS_A_WORD.match(char)) and last + char not in _NO_PARTICLE
         if char in _RUNS and last in _RUNS:
             return False
         if last in "、､，．":
