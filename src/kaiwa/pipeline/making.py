@@ -26,6 +26,7 @@ from kaiwa.errors import DatabaseDown, KaiwaError
 from kaiwa.pipeline.tasks import one_error, patiently
 from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
+from kaiwa.policy.own_part import OwnPart
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
@@ -145,16 +146,24 @@ class Maker:
         clauses: asyncio.Queue[Clause | None],
     ) -> None:
         talk = reply.talk
+        people = {name for message in messages for name in message.speakers}
+        part = OwnPart(talk.agent_name, people, begun=messages[-1].role == "assistant")
+
+        async def take(piece: str) -> None:
+            if reply.text == reply.begun:
+                piece = piece.lstrip(" ")
+            await self._show(reply, piece)
+            for clause in splitter.feed(piece):
+                reply.mark("first_clause")
+                await clauses.put(clause)
+
         async with self._model.stream(messages, model=talk.llm_model, talk=talk.id) as pieces:
             async for raw in pieces:
-                piece = storable(raw)
-                if reply.text == reply.begun:
-                    piece = piece.lstrip(" ")
                 reply.mark("first_token")
-                await self._show(reply, piece)
-                for clause in splitter.feed(piece):
-                    reply.mark("first_clause")
-                    await clauses.put(clause)
+                await take(part.feed(storable(raw)))
+                if part.over:
+                    break
+        await take(part.flush())
 
     async def _show(self, reply: Reply, piece: str) -> None:
         reply.text += piece

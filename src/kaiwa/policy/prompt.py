@@ -213,7 +213,9 @@ def _message(line: Line, *, named: bool) -> ChatMessage:
     if line.is_reply:
         return ChatMessage("assistant", line.text.strip())
     text = line.text.strip()
-    return ChatMessage("user", f"{line.name}: {text}" if named else text)
+    if not named:
+        return ChatMessage("user", text)
+    return ChatMessage("user", f"{line.name}: {text}", (line.name,))
 
 
 def _merged(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -221,7 +223,12 @@ def _merged(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     merged: list[ChatMessage] = []
     for message in messages:
         if merged and merged[-1].role == message.role:
-            merged[-1] = replace(merged[-1], content=f"{merged[-1].content}\n{message.content}")
+            before = merged[-1]
+            merged[-1] = replace(
+                before,
+                content=f"{before.content}\n{message.content}",
+                speakers=before.speakers + message.speakers,
+            )
         else:
             merged.append(message)
     return merged
