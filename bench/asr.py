@@ -4,7 +4,7 @@
                         [--server tcp://host:port[/language] …] [--only NAME]
 
 Starts a `kaiwa serve` of its own and streams recordings to it in real time, as a microphone
-would (L16, 100-ms blocks, each sent when its last sample was spoken), and to any server named that
+would (L16, 50-ms blocks, each sent when its last sample was spoken), and to any server named that
 speaks whisper_online_server's TCP wire, in the same run; `/ja` keeps a server to one language.
 `DIR/manifest.jsonl` has one `{"file", "language", "text"}` a line; DIR defaults to
 $KAIWA_SPEECH_DIR, and without either the project's own voices speak. Two seconds of silence are

@@ -22,7 +22,7 @@ import psutil
 
 from kaiwa.domain.audio import SAMPLE_RATE, Samples
 
-BLOCK = SAMPLE_RATE // 10
+BLOCK = SAMPLE_RATE // 20  # what the page sends
 L16 = {"content-type": f"audio/L16;rate={SAMPLE_RATE};channels=1"}
 QUESTIONS = {
     "ja": (
@@ -99,7 +99,7 @@ async def until(events: AsyncIterator[dict[str, Any]], *kinds: str) -> dict[str,
 
 
 class Microphone:
-    """Sound as it is recorded: each 100-ms block is there once its last sample was spoken."""
+    """Sound as it is recorded: each 50-ms block is there once its last sample was spoken."""
 
     def __init__(self, sound: Samples) -> None:
         self._sound = sound

@@ -4,7 +4,7 @@
                          [--no-overs]
 
 Starts a `kaiwa serve` of its own with the default models and speaks the wire protocol to it: each
-question is streamed in real time into a hands-free talk (L16, 100-ms blocks, each sent when its
+question is streamed in real time into a hands-free talk (L16, 50-ms blocks, each sent when its
 last sample was spoken). Questions are spoken by the project's own voices; `DIR/manifest.jsonl`
 (one `{"file", "language", "text"}` a line; default $KAIWA_SPEECH_DIR) adds recordings of up to ten
 seconds. After the first clip the reply is stopped, as somebody might.
