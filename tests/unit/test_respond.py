@@ -186,6 +186,16 @@ async def answering(
         yield responder, fence
 
 
+async def test_a_reply_ends_where_the_model_goes_on_for_somebody_else(hearing: Hearing) -> None:
+    for who, text in (("まり", "今日は晴れ？"), ("ケン", "さあ。")):
+        said = words(text).model_copy(update={"utterance_id": who, "participant": who, "name": who})
+        await hearing.log.append(hearing.talk.id, said)
+    async with responding(hearing, "AI: 晴れです。\nケ", "ン: ありがとう。") as responder:
+        await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.finished")
+    assert await ends(hearing) == [("complete", "晴れです。\n")]
+
+
 async def test_what_was_made_ahead_for_the_same_words_is_the_reply(hearing: Hearing) -> None:
     model = ScriptedChatModel(["はい。"], ["もう一度。"])
     async with answering(hearing, model) as (responder, fence):
