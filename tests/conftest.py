@@ -12,6 +12,7 @@ from typing import Final
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kaiwa.adapters.postgres import embedded
 from kaiwa.adapters.postgres.database import Database
@@ -21,6 +22,13 @@ TODAY: Final = "today"
 """A database with the schema, which nobody changes: the others are copies of it."""
 NO_CRASH: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For a server that is thrown away with its data; those that tests kill do without."""
+
+# The same examples each time, however slow the machine: a verdict is about the code alone.
+# `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "kaiwa", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("kaiwa")
 
 
 @pytest.fixture(scope="session")
