@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ import pytest
 from kaiwa.domain.audio import Samples
 from tests.fakes.speech import english, japanese
 from tests.integration.house import L16, EventReader
+from tests.ports import free_port
 from tests.sounds import packed
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -108,9 +108,7 @@ def data() -> Any:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @asynccontextmanager
