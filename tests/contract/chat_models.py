@@ -10,7 +10,7 @@ from kaiwa.ports.llm import ChatMessage, ChatModel
 from tests.ports import free_port
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "やあ")]
-IMPATIENT = Waits(first_token_s=0.2, stall_s=0.2)
+IMPATIENT = Waits(first_token_s=60.0, stall_s=0.2)  # between pieces
 GENEROUS_S = 60.0  # nothing here takes long; this only keeps a broken test from hanging
 
 
