@@ -148,16 +148,24 @@ async def test_the_main_job_over_the_wire(data: Path, port: int) -> None:
             events = EventReader(response, LOADING_S)
             await events.until("ready")
 
+            shown = asyncio.Event()
+
+            async def speaking() -> AsyncIterator[bytes]:
+                while not shown.is_set():
+                    async for block in live(japanese("今日はいい天気ですね。散歩に行きましょう。")):
+                        yield block
+
             async with asyncio.TaskGroup() as tasks:
                 upload = tasks.create_task(
                     http.post(
                         f"/talks/{talk}/stream",
-                        content=live(japanese("今日はいい天気ですね。散歩に行きましょう。")),
+                        content=speaking(),
                         headers={"content-type": L16},
                     )
                 )
                 partial = await events.until("utterance.partial")
                 assert not upload.done(), "words appear while they are spoken"
+                shown.set()
                 assert JAPANESE.search(partial["stable"] + partial["tentative"])
             assert upload.result().status_code == 200
             said = upload.result().json()["utterances"]
