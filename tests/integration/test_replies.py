@@ -9,6 +9,8 @@ import wave
 import httpx
 
 from kaiwa.adapters.memory.llm import Fail, Hold
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.domain.ids import TalkId
 from tests.integration.house import WAIT_S, Guest, House, ServerKind, house
 
 
@@ -214,12 +216,13 @@ async def test_a_reply_of_another_process_is_stopped_too(
 
 
 async def test_a_reply_that_its_process_left_behind_is_closed(
-    database_url: str, server_kind: ServerKind
+    home: House, mari: Guest, database: Database
 ) -> None:
-    async with house(database_url, server_kind) as home, home.guest("まり") as mari:
-        talk = await mari.new_talk()
-        log = home.services.event_log
-        await log.claim_reply(talk, cause="x", owner="a process that died", name="AI")  # type: ignore[arg-type]
-        async with mari.reading(talk) as events:
-            finished = await events.until("reply.finished")
-        assert finished["status"] == "interrupted"
+    talk = TalkId(await mari.new_talk())
+    log = home.services.event_log
+    await log.claim_reply(talk, cause="x", owner="a process that died", name="AI")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE replies SET renewed_at = now() - interval '1 minute'")
+    async with mari.reading(talk) as events:
+        finished = await events.until("reply.finished")
+    assert finished["status"] == "interrupted"
