@@ -16,7 +16,7 @@ import httpx
 
 from tests.ports import free_port
 
-START_S: Final = 120.0  # loading weights from a cold disk
+START_S: Final = 240.0  # loading weights from a cold disk
 END_S: Final = 60.0
 _POLL_S: Final = 0.1
 
