@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.ports import free_port
+
 PROGRAM = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class NatsServer:
@@ -46,9 +47,7 @@ class NatsServer:
 async def nats_server(*, started: bool = True) -> AsyncIterator[NatsServer]:
     if PROGRAM is None:
         pytest.skip("no nats-server here: scripts/nats.sh installs it")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server = NatsServer(probe.getsockname()[1])
+    server = NatsServer(free_port())
     try:
         if started:
             await server.start()

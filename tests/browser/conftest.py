@@ -12,8 +12,10 @@ from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import hearing, launch, write_recording
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import Visitor, visitor
+from tests.browser.visitor import SOON_MS, Visitor, visitor
 from tests.fakes.speech import english, japanese
+
+expect.set_options(timeout=SOON_MS)  # else it is five seconds
 
 JAPANESE: Final = "こんにちは。今日はとてもいい天気ですね。"
 ENGLISH: Final = "Please tell me about the weather in London today."
@@ -55,13 +57,12 @@ def server(
 ) -> Iterator[KaiwaServer]:
     """One for all the scenes over plain loopback, then one for those over TLS."""
     server = KaiwaServer(tmp_path_factory.mktemp("kaiwa"), tls=request.param == "https")
-    server.start()
     try:
+        server.start()
         yield server
-    except BaseException:
-        server.kill()
-        raise
-    server.stop()
+        server.stop()
+    finally:
+        server.kill()  # where a start, or an end, did not come to its end
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-START_S: Final = 120.0  # loading weights from a cold disk
-END_S: Final = 30.0
+from tests.ports import free_port
+
+START_S: Final = 240.0  # loading weights from a cold disk
+END_S: Final = 60.0
 _POLL_S: Final = 0.1
 
 
@@ -27,7 +27,7 @@ class KaiwaServer:
     def __init__(self, data: Path, *, tls: bool = False) -> None:
         self.data = data
         self.tls = tls
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._port}"
 
@@ -105,9 +105,3 @@ class KaiwaServer:
             assert self._process.poll() is None, f"kaiwa ended at its start:\n{self.log}"
             assert time.monotonic() < until, f"{what} did not come in {START_S} s:\n{self.log}"
             time.sleep(_POLL_S)
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,7 +11,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Response, expect
 
 WITNESS: Final = Path(__file__).with_name("witness.js")
-SOON_MS: Final = 20_000  # what needs no model
+SOON_MS: Final = 60_000  # what needs no model; a test that waits so long has failed
 MODEL_MS: Final = 150_000  # what does, on a busy machine
 PASSWORD: Final = "correct horse battery"
 SOME_TEXT: Final = re.compile(r"\S")
@@ -109,11 +109,24 @@ class Visitor:
         """Until a clip has been played to its end."""
         self.wait_for("[data-played]", MODEL_MS)
 
+    def wait_for_replay(self, count: int) -> None:
+        """Until so many recordings have begun to be heard, however short they are."""
+        self.page.wait_for_function("count => journal.replays >= count", arg=count)
+
+    def wait_until_silent(self) -> None:
+        """Until every clip that began has ended."""
+        self.page.wait_for_function("journal.clips.every(({ended, peak}) => ended || !peak)")
+
     # what was witnessed
 
     def words(self, kind: str) -> list[dict[str, Any]]:
         """Each text that a partial, an utterance or a reply had, in order."""
         return [seen for seen in self._journal("words") if seen["kind"] == kind]
+
+    def controls(self) -> list[str]:
+        """What the microphone's control showed, in order, however briefly."""
+        found: list[str] = self._journal("controls")
+        return found
 
     def clips(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._journal("clips")

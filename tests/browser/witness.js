@@ -3,7 +3,7 @@
  * they change, clips that really sound, and what the page's own rules refused.
  */
 (() => {
-  const journal = { words: [], clips: [], spoken: [], violations: [] };
+  const journal = { words: [], controls: [], replays: 0, clips: [], spoken: [], violations: [] };
   window.journal = journal;
 
   document.addEventListener('securitypolicyviolation', (event) => {
@@ -11,8 +11,13 @@
   });
 
   const last = new Map();
+  let replaying = false;
   const look = () => {
-    const mic = document.documentElement.dataset.micState;
+    const { micState: mic, control } = document.documentElement.dataset;
+    if (control && journal.controls.at(-1) !== control) journal.controls.push(control);
+    const pressed = Boolean(document.querySelector('[data-testid=play][aria-pressed=true]'));
+    if (pressed && !replaying) journal.replays += 1;
+    replaying = pressed;
     const entries = '[data-testid=partial], [data-testid=utterance], [data-testid=reply]';
     for (const element of document.querySelectorAll(entries)) {
       const { testid: kind, id } = element.dataset;

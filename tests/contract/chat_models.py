@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from kaiwa.adapters.llm_http import Waits
 from kaiwa.errors import ModelDown
 from kaiwa.ports.llm import ChatMessage, ChatModel
+from tests.ports import free_port
 
 HELLO = [ChatMessage("system", "Be brief."), ChatMessage("user", "やあ")]
-IMPATIENT = Waits(first_token_s=0.2, stall_s=0.2)
+IMPATIENT = Waits(first_token_s=60.0, stall_s=0.2)  # between pieces
 GENEROUS_S = 60.0  # nothing here takes long; this only keeps a broken test from hanging
 
 
@@ -34,6 +33,4 @@ async def read_until_down(model: ChatModel) -> tuple[list[str], ModelDown]:
 
 def closed_url() -> str:
     """A loopback address at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"

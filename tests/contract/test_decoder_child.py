@@ -31,6 +31,11 @@ from tests.contract.uploads import (
 )
 
 
+def children() -> set[psutil.Process]:
+    """Of this process, whoever began them."""
+    return set(psutil.Process().children())
+
+
 async def test_the_child_is_gone_after_the_block(decoder: PyAvDecoder) -> None:
     async with decoder.open(Container.WEBM) as decoding:
         await decoding.write(webm()[:5_000])
@@ -58,13 +63,12 @@ async def test_the_child_is_gone_after_a_cancellation(decoder: PyAvDecoder) -> N
 
 
 async def test_closing_ends_the_spare_child() -> None:
+    before = children()
     decoder = PyAvDecoder()
     await decoder.ready()
-    own = psutil.Process()
-    children = own.children()
-    assert children
+    (spare,) = children() - before
     await decoder.close()
-    assert not [child for child in children if child.is_running()]
+    assert not spare.is_running()
 
 
 async def test_uploads_at_once_have_a_child_each(decoder: PyAvDecoder) -> None:
@@ -79,8 +83,9 @@ async def test_uploads_at_once_have_a_child_each(decoder: PyAvDecoder) -> None:
 
 
 async def test_a_spare_that_died_is_not_used(decoder: PyAvDecoder) -> None:
+    before = children()
     await decoder.ready()
-    (spare,) = psutil.Process().children()
+    (spare,) = children() - before
     spare.kill()
     chunks = as_recorded(webm(0.5))
     try:
@@ -104,9 +109,9 @@ async def test_a_child_that_is_killed_breaks_its_upload_only(decoder: PyAvDecode
 async def test_a_stuck_child_is_given_up(
     decoder: PyAvDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pyav_decoder, "STALL_S", 0.1)
     async with decoder.open(Container.WEBM) as decoding:
         os.kill(decoding.pid, signal.SIGSTOP)
+        monkeypatch.setattr(pyav_decoder, "STALL_S", 0.1)
         await decoding.write(webm()[:5_000])
         with pytest.raises(BrokenAudio, match="stuck"):
             await collect(decoding)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
+from kaiwa.adapters.llm_http import Waits
 from kaiwa.adapters.llm_ollama import OllamaChatModel
 from kaiwa.adapters.llm_openai import OpenAIChatModel
 from kaiwa.adapters.memory.llm import Fail, Hold, ScriptedChatModel, Step
@@ -46,12 +47,12 @@ class Rig:
 @pytest_asyncio.fixture(loop_scope="module", params=["scripted", "openai", "ollama"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     if request.param == "scripted":
-        scripted = ScriptedChatModel(stall_s=IMPATIENT.stall_s)
+        scripted, hurried = ScriptedChatModel(), ScriptedChatModel(stall_s=IMPATIENT.stall_s)
 
         def says(*steps: Step) -> None:
-            scripted.replies = [steps]
+            scripted.replies = hurried.replies = [steps]
 
-        yield Rig(scripted, scripted, says, scripted.left)
+        yield Rig(scripted, hurried, says, scripted.left)
         return
     async with (FakeOpenAI if request.param == "openai" else FakeOllama).run() as server:
         make = OpenAIChatModel if request.param == "openai" else OllamaChatModel
@@ -178,7 +179,7 @@ async def test_nobody_answers(make: type[OpenAIChatModel] | type[OllamaChatModel
 async def test_a_server_that_accepts_and_says_nothing() -> None:
     async with FakeOpenAI.run() as server:
         server.replies = [[Hold(asyncio.Event())]]
-        model = OpenAIChatModel(server.url, default_model="small", waits=IMPATIENT)
+        model = OpenAIChatModel(server.url, default_model="small", waits=Waits(first_token_s=0.2))
         got, _ = await read_until_down(model)
         assert got == []
         await model.close()

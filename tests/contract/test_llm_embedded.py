@@ -13,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from kaiwa.adapters import llm_embedded
 from kaiwa.adapters.llm_embedded import EmbeddedChatModel
 from kaiwa.adapters.llm_openai import OpenAIChatModel
 from kaiwa.errors import ModelDown, ModelMissing
@@ -36,6 +37,12 @@ async def embedded() -> AsyncIterator[EmbeddedChatModel]:
     model = EmbeddedChatModel(path, name=weights.name)
     yield model
     await model.close()
+
+
+@pytest.fixture(autouse=True)
+def likeliest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers each time."""
+    monkeypatch.setattr(llm_embedded, "SAMPLING", llm_embedded.SAMPLING | {"temperature": 0})
 
 
 OWNER = """

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,6 +22,7 @@ import httpx
 
 from kaiwa.adapters.postgres.embedded import EmbeddedPostgres, embedded_postgres
 from tests.faults.proxy import Pipe, Proxy
+from tests.ports import free_port
 
 APPS: Final = 2
 START_S: Final = 180.0  # a machine that others use too takes its time
@@ -142,7 +142,7 @@ async def running(folder: Path, rng: random.Random) -> AsyncIterator[Site]:
         wire = await stack.enter_async_context(
             Proxy.run(lambda: asyncio.open_unix_connection(there), to_database / ".s.PGSQL.5432")
         )
-        front_port, model_port, *ports = _free_ports(2 + APPS)
+        front_port, model_port, *ports = (free_port() for _ in range(2 + APPS))
 
         async def any_app() -> Pipe:
             for port in rng.sample(ports, len(ports)):
@@ -200,11 +200,3 @@ def _mounted(folder: Path) -> Iterator[Path]:
 
 def _mount(folder: Path) -> list[str]:
     return ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

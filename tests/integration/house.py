@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,9 +27,10 @@ from kaiwa.settings import Settings
 from kaiwa.web.application import create_application
 from kaiwa.web.security import Site
 from kaiwa.web.services import Services
+from tests.ports import free_port
 
 ServerKind = Literal["granian", "uvicorn"]
-WAIT_S = 20.0  # generous: a test that gets here has failed
+WAIT_S = 60.0  # generous: a test that gets here has failed
 L16 = "audio/L16;rate=16000;channels=1"
 
 
@@ -140,7 +140,7 @@ async def house(
 ) -> AsyncIterator[House]:
     """Run one; several may share a database."""
     chosen = Settings(database_url=database_url, **settings)
-    port = _free_port()
+    port = free_port()
     recogniser, chat, tones = FakeRecogniser(), ScriptedChatModel(), ToneVoices()
     decoder = PyAvDecoder()
     engines = Engines(
@@ -208,9 +208,3 @@ async def _until_listening(port: int) -> None:
             writer.close()
             await writer.wait_closed()
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

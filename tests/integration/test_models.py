@@ -50,7 +50,7 @@ async def test_the_owner_fetches_one_model_at_a_time_and_stops_it(
             raise ModelUnavailable(f"{name}: no connection")
         progress.start(name, 100)
         progress.advance(40)
-        while True:
+        while not offline.wait(0.01):
             progress.advance(0)
 
     monkeypatch.setattr("kaiwa.app.pull_speech", pull)

@@ -9,7 +9,9 @@ import wave
 import httpx
 
 from kaiwa.adapters.memory.llm import Fail, Hold
-from tests.integration.house import Guest, House, ServerKind, house
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.domain.ids import TalkId
+from tests.integration.house import WAIT_S, Guest, House, ServerKind, house
 
 
 async def ask(guest: Guest, talk: str, **headers: str) -> str:
@@ -119,7 +121,7 @@ async def test_a_reply_is_stopped_and_only_what_was_heard_is_remembered(
         cut = next((e for e in events.seen if e["type"] == "reply.cut"), None)
         cut = cut or await events.until("reply.cut")
         assert (cut["by"], cut["heard_text"]) == (mari.id, clause["text"])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             await home.chat.left.wait()
         await ask(mari, talk)
         await events.until("reply.finished")
@@ -140,7 +142,7 @@ async def test_a_finished_reply_can_still_be_cut_while_it_plays(home: House, mar
 
 async def test_the_model_reads_what_was_said_before_it_is_asked(home: House, mari: Guest) -> None:
     talk = await mari.new_talk()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         await home.chat.was_prefilled.wait()
         home.chat.was_prefilled.clear()
         await say(mari, talk, "天気は？")
@@ -214,12 +216,13 @@ async def test_a_reply_of_another_process_is_stopped_too(
 
 
 async def test_a_reply_that_its_process_left_behind_is_closed(
-    database_url: str, server_kind: ServerKind
+    home: House, mari: Guest, database: Database
 ) -> None:
-    async with house(database_url, server_kind) as home, home.guest("まり") as mari:
-        talk = await mari.new_talk()
-        log = home.services.event_log
-        await log.claim_reply(talk, cause="x", owner="a process that died", name="AI")  # type: ignore[arg-type]
-        async with mari.reading(talk) as events:
-            finished = await events.until("reply.finished")
-        assert finished["status"] == "interrupted"
+    talk = TalkId(await mari.new_talk())
+    log = home.services.event_log
+    await log.claim_reply(talk, cause="x", owner="a process that died", name="AI")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE replies SET renewed_at = now() - interval '1 minute'")
+    async with mari.reading(talk) as events:
+        finished = await events.until("reply.finished")
+    assert finished["status"] == "interrupted"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ import pytest
 from kaiwa.domain.audio import Samples
 from tests.fakes.speech import english, japanese
 from tests.integration.house import L16, EventReader
+from tests.ports import free_port
 from tests.sounds import packed
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -108,9 +108,7 @@ def data() -> Any:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @asynccontextmanager
@@ -150,16 +148,24 @@ async def test_the_main_job_over_the_wire(data: Path, port: int) -> None:
             events = EventReader(response, LOADING_S)
             await events.until("ready")
 
+            shown = asyncio.Event()
+
+            async def speaking() -> AsyncIterator[bytes]:
+                while not shown.is_set():
+                    async for block in live(japanese("今日はいい天気ですね。散歩に行きましょう。")):
+                        yield block
+
             async with asyncio.TaskGroup() as tasks:
                 upload = tasks.create_task(
                     http.post(
                         f"/talks/{talk}/stream",
-                        content=live(japanese("今日はいい天気ですね。散歩に行きましょう。")),
+                        content=speaking(),
                         headers={"content-type": L16},
                     )
                 )
                 partial = await events.until("utterance.partial")
                 assert not upload.done(), "words appear while they are spoken"
+                shown.set()
                 assert JAPANESE.search(partial["stable"] + partial["tentative"])
             assert upload.result().status_code == 200
             said = upload.result().json()["utterances"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import asyncpg
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from kaiwa.web import attempts
 from kaiwa.web.attempts import ACCOUNT_BURST, ADDRESS_BURST, REGISTER_BURST
 from kaiwa.web.security import ACCESS_LIFETIME_S
 from tests.integration.house import L16, Guest, House, house
@@ -158,6 +160,13 @@ async def test_a_session_ended_by_another_process_ends_uploads_here(database_url
     assert answer["error"]["code"] == "forbidden"
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a request takes: no try is given back with time."""
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(monotonic=lambda: 0.0))
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_guessing_a_password_is_slowed_down(home: House) -> None:
     async with home.client() as http:
         await http.post("/auth/register", json=WHO)
@@ -170,6 +179,7 @@ async def test_guessing_a_password_is_slowed_down(home: House) -> None:
         assert (await http.post("/auth/login", json=WHO)).status_code == 429
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_one_address_has_so_many_tries_whatever_names_it_tries(home: House) -> None:
     async with home.client() as http:
         statuses = [
@@ -179,6 +189,7 @@ async def test_one_address_has_so_many_tries_whatever_names_it_tries(home: House
         assert statuses == [401] * ADDRESS_BURST + [429]
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_one_address_makes_so_many_accounts(home: House) -> None:
     short = {**WHO, "password": "short"}
     async with home.client() as http:

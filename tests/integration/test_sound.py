@@ -12,7 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from kaiwa.domain.ids import UserId, new_id
 from kaiwa.domain.talk import User
-from tests.integration.house import L16, Guest, House
+from kaiwa.pipeline import captures
+from tests.integration.house import L16, WAIT_S, Guest, House
 from tests.sounds import packed, silence, speech
 
 TWO_UTTERANCES = speech(600, 900, 1_100, 900)
@@ -167,8 +168,9 @@ async def test_a_websocket_of_another_page_is_refused(home: House, mari: Guest) 
 
 
 async def test_a_dropped_websocket_is_resumed_without_loss_or_repetition(
-    home: House, mari: Guest
+    home: House, mari: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(captures, "RESUME_S", 3_600)  # it is resumed, whenever that is
     talk, capture = await mari.new_talk(), new_id()
     sound = speech(600, 900, 1_100, 900, 700, 900)
     async with mari.reading(talk) as events:
@@ -260,6 +262,6 @@ async def test_a_browser_that_leaves_leaves_nothing_running(home: House, mari: G
             leave.set()
         final = await events.until("utterance.final")
     assert final["text"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         await home.services.captures.shut_down()
     assert home.recogniser.open_segments == 0

@@ -11,7 +11,8 @@ from kaiwa.adapters.memory import asr
 from kaiwa.adapters.memory.llm import Hold
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import TakenOver
-from tests.integration.house import EventReader, Guest, House, ServerKind, house
+from kaiwa.policy import playing, turns
+from tests.integration.house import WAIT_S, EventReader, Guest, House, ServerKind, house
 from tests.integration.speaking import of, speaking
 from tests.sounds import silence, speech
 
@@ -24,7 +25,7 @@ def says(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 
 async def was_spoken(home: House) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         await home.tones.spoke.wait()
 
 
@@ -142,6 +143,7 @@ async def test_the_agents_own_voice_is_neither_written_down_nor_answered(
     home: House, mari: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = asyncio.Event()
+    monkeypatch.setattr(playing, "REACH_S", 3_600)  # it sounds until she speaks
     home.chat.replies = [[LONG, Hold(go_on), "おわり。"]]
     talk = await mari.new_talk(mode="hands-free")
     async with mari.reading(talk) as events:
@@ -191,8 +193,9 @@ async def test_nobody_is_talked_over(home: House, mari: Guest, ken: Guest) -> No
 
 
 async def test_the_floor_passes_to_another_process_when_its_owner_is_gone(
-    home: House, mari: Guest
+    home: House, mari: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(turns, "FORGET_WORDS_S", 3_600)  # however long the lease takes to run out
     home.chat.replies = [["はい。"]]
     talk = TalkId(await mari.new_talk(mode="hands-free"))
     log = home.services.event_log

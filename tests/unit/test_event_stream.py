@@ -86,7 +86,6 @@ class Stand:
 
 @pytest.fixture
 async def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
-    monkeypatch.setattr(events, "STALLED_S", 0.05)
     monkeypatch.setattr(events, "LOOK_S", 0.02)
     return Stand(await Hearing().begin())
 
@@ -100,13 +99,16 @@ async def test_the_end_of_the_process_ends_it(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("why", ["closing", "gone", "stalled"])
-async def test_a_browser_that_does_not_read_holds_up_nothing(stand: Stand, why: str) -> None:
+async def test_a_browser_that_does_not_read_holds_up_nothing(
+    stand: Stand, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = asyncio.all_tasks()
     stream = stand.open()
     await stand.browser.until("event: ready")
     stand.browser.reads.clear()
     await stand.fill()
     await stand.browser.stuck.wait()
+    monkeypatch.setattr(events, "STALLED_S", 0.05)
     if why != "stalled":
         getattr(stand.browser if why == "gone" else stand, why).set()
     await stream

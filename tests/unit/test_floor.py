@@ -25,11 +25,11 @@ class SlowLog(MemoryEventLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = asyncio.Event()
+        self.asked = asyncio.Semaphore(0)
         self.go = asyncio.Event()
 
     async def take_floor(self, talk: TalkId, owner: str) -> int | None:
-        self.asked.set()
+        self.asked.release()
         await self.go.wait()
         return await super().take_floor(talk, owner)
 
@@ -56,8 +56,8 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
     ):
         attending = floors.attending(talk)
         entered = tasks.create_task(attending.__aenter__())
-        await log.asked.wait()
-        await asyncio.sleep(0.05)  # the floors are looked after meanwhile
+        await log.asked.acquire()
+        await log.asked.acquire()  # the floors are looked after meanwhile
         log.go.set()
         attendance = await entered
         assert attendance.fence is not None

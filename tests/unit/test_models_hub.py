@@ -145,7 +145,7 @@ def test_a_name_that_never_resolves_is_given_up(
     over = threading.Event()
 
     def hang(request: httpx.Request) -> httpx.Response:
-        over.wait(10)
+        over.wait(60)
         return httpx.Response(200)
 
     with pytest.raises(SourceFailed, match="no answer"):

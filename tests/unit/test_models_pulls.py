@@ -13,7 +13,7 @@ from kaiwa.models.pulls import Pull, Pulls, in_thread
 
 
 async def settled(pull: Pull) -> Pull:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if pull.state != "going":
                 return pull
@@ -84,7 +84,7 @@ async def test_the_end_of_the_process_waits_for_no_pull() -> None:
     async def fetch(use: str, name: str, progress: Progress) -> None:
         await in_thread(blocked.wait)
 
-    async with asyncio.timeout(10), Pulls.run(fetch) as pulls:
+    async with asyncio.timeout(60), Pulls.run(fetch) as pulls:
         pulls.begin("turn", "smart")
         await asyncio.sleep(0)
     blocked.set()

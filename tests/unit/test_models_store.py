@@ -209,15 +209,15 @@ def test_two_pulls_at_once_fetch_once(store: ModelStore) -> None:
 
     def hold(file: ModelFile) -> None:
         fetching.set()
-        assert the_other_waits.wait(10)
+        assert the_other_waits.wait(60)
 
     first, second = FakeSource(before_fetch=hold), FakeSource()
     progress = Notes(on_note=lambda text: the_other_waits.set())
     with ThreadPoolExecutor() as threads:
         one = threads.submit(store.pull, a_model(first))
-        assert fetching.wait(10)
+        assert fetching.wait(60)
         two = threads.submit(ModelStore(store.root).pull, a_model(second), progress)
-        assert one.result(10) == two.result(10)
+        assert one.result(60) == two.result(60)
 
     assert progress.notes == ["tiny: another process is fetching it; waiting"]
     assert second.asked == []

@@ -196,6 +196,13 @@ async def test_a_reply_ends_where_the_model_goes_on_for_somebody_else(hearing: H
     assert await ends(hearing) == [("complete", "晴れです。\n")]
 
 
+async def begun(model: ScriptedChatModel) -> None:
+    while True:
+        if model.running:
+            return
+        await asyncio.sleep(0)
+
+
 async def test_what_was_made_ahead_for_the_same_words_is_the_reply(hearing: Hearing) -> None:
     model = ScriptedChatModel(["はい。"], ["もう一度。"])
     async with answering(hearing, model) as (responder, fence):
@@ -211,8 +218,7 @@ async def test_what_was_made_ahead_for_other_words_is_thrown_away(hearing: Heari
     model = ScriptedChatModel(["はい。", Hold(asyncio.Event())], ["いいえ。"])
     async with answering(hearing, model) as (responder, fence):
         await responder.speculate(hearing.talk, words("元気"))
-        for _ in range(20):
-            await asyncio.sleep(0)  # the model begins
+        await begun(model)
         await hearing.log.append(hearing.talk.id, words("元気じゃない？"))
         await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
         finished = await hearing.until("reply.finished")
@@ -225,8 +231,7 @@ async def test_the_model_is_free_before_the_next_attempt_begins(hearing: Hearing
     async with answering(hearing, model) as (responder, _):
         for text in ("元気", "元気だ", "元気だよ"):
             await responder.speculate(hearing.talk, words(text))
-            for _ in range(20):
-                await asyncio.sleep(0)
+            await begun(model)
             assert model.running == 1
         await responder.discard(hearing.talk.id)
         assert model.running == 0
