@@ -232,7 +232,7 @@ async def assembled(
                 speculates=settings.speculation,
             )
         )
-        fan_out = FanOut(event_log, wakeups)
+        fan_out = await stack.enter_async_context(FanOut.run(event_log, wakeups))
         floors = await stack.enter_async_context(
             Floors.run(event_log, fan_out, clips, responder, owner)
         )

@@ -34,6 +34,9 @@ LIMIT :at_most;
 -- name: head(talk)$
 SELECT seq FROM talks WHERE id = :talk AND deleted_at IS NULL;
 
+-- name: heads(talks)
+SELECT id, seq FROM talks WHERE id = ANY(:talks);
+
 -- name: utterance_of(talk, utterance_id)^
 SELECT payload FROM events
 WHERE talk_id = :talk AND payload ->> 'type' = 'utterance.final'
