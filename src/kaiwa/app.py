@@ -115,7 +115,10 @@ def changing(settings: Settings, recogniser: Recogniser) -> Callable[[str], Awai
     async def change(name: str) -> None:
         await recogniser.change(name)
         settings.data.mkdir(parents=True, exist_ok=True)
-        (settings.data / CHOSEN_RECOGNISER).write_text(name, encoding="utf-8")
+        chosen = settings.data / CHOSEN_RECOGNISER
+        fresh = chosen.with_suffix(".new")
+        fresh.write_text(name, encoding="utf-8")
+        fresh.replace(chosen)
 
     return change
 
