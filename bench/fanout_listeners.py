@@ -72,7 +72,7 @@ class Browser:
             return
         self._rest = data[end + 1 :]
         if not self.ready:
-            self.ready = data.find(b"\nevent: ready\n", 0, end) >= 0
+            self.ready = data.find(b"\nevent: ready", 0, end) >= 0
         count = data.count(b"\nid: ", 0, end)
         if not count:
             return
