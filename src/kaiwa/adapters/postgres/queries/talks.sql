@@ -15,14 +15,24 @@ SELECT id FROM talks WHERE created_by = :user AND idempotency_key = :key;
 
 -- name: talks_of(user)
 SELECT talks.*, members.role, members.archived,
-    CASE WHEN talks.title = '' THEN kaiwa_first_words(talks.id) END AS first_words
+    CASE WHEN talks.title = '' THEN (
+        SELECT left(text, 80) FROM lines
+        WHERE talk_id = talks.id AND NOT reply
+        ORDER BY seq
+        LIMIT 1
+    ) END AS first_words
 FROM talks JOIN members ON members.talk_id = talks.id
 WHERE members.user_id = :user AND talks.deleted_at IS NULL
 ORDER BY talks.updated_at DESC;
 
 -- name: talk_for(talk, user)^
 SELECT talks.*, members.role, members.archived,
-    CASE WHEN talks.title = '' THEN kaiwa_first_words(talks.id) END AS first_words
+    CASE WHEN talks.title = '' THEN (
+        SELECT left(text, 80) FROM lines
+        WHERE talk_id = talks.id AND NOT reply
+        ORDER BY seq
+        LIMIT 1
+    ) END AS first_words
 FROM talks JOIN members ON members.talk_id = talks.id
 WHERE talks.id = :talk AND members.user_id = :user AND talks.deleted_at IS NULL;
 
