@@ -147,7 +147,7 @@ class _Talk:
             self.listening.set()
             while True:
                 await self._next_group()
-                if len(self.readers) >= CROWD:
+                if len(self.readers) >= CROWD and self._payloads.qsize() < GROUP:
                     await asyncio.sleep(min(MAX_PAUSE_S, len(self.readers) * PAUSE_EACH_S))
         except Exception as error:
             self.error = error
