@@ -2,9 +2,9 @@
 
     python -m bench.connections [--silent 10000] [--listening 1000] [--seconds 10]
 
-Each on an app process of its own (all of kaiwa but the engines): connections that never say a word,
-and listeners of quiet talks. (One kept alive after a request is closed after 30 s.) The holders are
-processes with plain sockets, each from a loopback address of its own.
+Each on an app process of its own (all of kaiwa but the engines): connections that say nothing, and
+listeners of quiet talks. (One that says nothing, or nothing more, is closed after 30 s.) The
+holders are processes with plain sockets, each from a loopback address of its own.
 
 `MB`: memory of the process before and with them. `KB each`: of that, what one costs. `still open`:
 after so many seconds. `healthz`, `message`: the middle and the slowest of fifty requests of

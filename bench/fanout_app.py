@@ -21,7 +21,7 @@ from kaiwa.app import Engines, assembled
 from kaiwa.database import database_of
 from kaiwa.domain.ids import UserId
 from kaiwa.domain.talk import User
-from kaiwa.http_server import http_server
+from kaiwa.http_server import http_server, leave
 from kaiwa.logs import to_stderr
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.settings import Settings
@@ -64,3 +64,4 @@ if __name__ == "__main__":
     to_stderr()
     given = json.loads(sys.argv[1])
     asyncio.run(run(given["database"], given["user"], given["bus"]))
+    leave()

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import resource
+import select
 import socket
 import sys
 import tempfile
@@ -19,7 +21,6 @@ from array import array
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ from kaiwa.domain.ids import TalkId
 
 OPEN_AT_ONCE = 50
 STALL_S = 45.0
+PATIENCE_S = 120.0
+CHUNK = 1 << 18
 
 
 def request(port: int, token: str, path: str) -> bytes:
@@ -37,68 +40,80 @@ def request(port: int, token: str, path: str) -> bytes:
     ).encode()
 
 
-class Browser(asyncio.Protocol):
-    """Notes when each event with an id arrived."""
+class Browser:
+    """Notes which events with an id arrived when. Its own work is kept small: it shares the
+    processor with the server."""
 
-    def __init__(self, asking: bytes, talk: int, arrivals: array[float]) -> None:
-        self.ready = asyncio.get_running_loop().create_future()
-        self._asking = asking
+    def __init__(self, port: int, asking: bytes, talk: int) -> None:
+        self.plug = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        self.plug.sendall(asking)
+        self.plug.setblocking(False)
+        self.ready = False
         self._talk = talk
-        self._arrivals = arrivals
+        self._seq: int | None = None
         self._rest = b"\n"
-        self._answered = False
 
-    def connection_made(self, transport: Any) -> None:
-        transport.write(self._asking)
+    def read(self, arrivals: array[float]) -> None:
+        """Take what is there; `arrivals` gets the talk, the first and the last seq, the time.
 
-    def data_received(self, data: bytes) -> None:
+        Raises ConnectionError when the server closed, SystemExit when an event is missing.
+        """
+        try:
+            came = self.plug.recv(CHUNK)
+        except BlockingIOError:
+            return
+        if not came:
+            raise ConnectionError(f"the server closed a stream: {self._rest[-200:]!r}")
         now = time.monotonic()
-        data = self._rest + data
-        if not self.ready.done():
-            if b" 200 " not in data and not self._answered:
-                self.ready.set_exception(ConnectionError(data.decode()))
-            elif b"event: ready" in data:
-                self.ready.set_result(None)
-            self._answered = True
+        data = self._rest + came
         end = data.rfind(b"\n\n")
         if end < 0:
             self._rest = data
             return
         self._rest = data[end + 1 :]
-        for seq in re.findall(rb"\nid: (\d+)\n", data[: end + 2]):
-            self._arrivals.extend((self._talk, float(seq), now))
+        if not self.ready:
+            self.ready = data.find(b"\nevent: ready", 0, end) >= 0
+        count = data.count(b"\nid: ", 0, end)
+        if not count:
+            return
+        at = data.rfind(b"\nid: ", 0, end) + 5
+        last = int(data[at : data.index(b"\n", at)])
+        if self._seq is not None and last != self._seq + count:
+            raise SystemExit(f"{count} events came between {self._seq} and {last}")
+        self._seq = last
+        arrivals.extend((self._talk, last - count + 1, last, now))
 
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.ready.done():
-            self.ready.set_exception(ConnectionError("the server closed a stream at once"))
 
-
-async def listen(places: Sequence[tuple[int, str, int]], talks: Sequence[str], file: Path) -> None:
+def listen(places: Sequence[tuple[int, str, int]], talks: Sequence[str], file: Path) -> None:
     """`places` are (port, token, listeners); listeners read the talks in turn."""
-    loop = asyncio.get_running_loop()
     arrivals: array[float] = array("d")
-    gate = asyncio.Semaphore(OPEN_AT_ONCE)
-    transports = []
-
-    async def open_one(port: int, token: str, talk: int) -> None:
-        async with gate:
+    wanted = [(port, token, n % len(talks)) for port, token, count in places for n in range(count)]
+    total = len(wanted)
+    browsers: dict[int, Browser] = {}
+    catching_up: set[int] = set()
+    ready = 0
+    poll = select.epoll()
+    poll.register(sys.stdin, select.EPOLLIN)
+    while True:
+        while wanted and len(catching_up) < OPEN_AT_ONCE:
+            port, token, talk = wanted.pop()
             asking = request(port, token, f"/talks/{talks[talk]}/stream")
-            transport, browser = await loop.create_connection(
-                lambda: Browser(asking, talk, arrivals), "127.0.0.1", port
-            )
-            transports.append(transport)
-            await browser.ready
-
-    async with asyncio.TaskGroup() as tasks:
-        for port, token, count in places:
-            for n in range(count):
-                tasks.create_task(open_one(port, token, n % len(talks)))
-    print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)
-    np.save(file, np.frombuffer(arrivals, dtype=np.float64).reshape(-1, 3))
-    print("written", flush=True)
-    for transport in transports:
-        transport.close()
+            browser = Browser(port, asking, talk)
+            browsers[browser.plug.fileno()] = browser
+            catching_up.add(browser.plug.fileno())
+            poll.register(browser.plug, select.EPOLLIN)
+        for number, _ in poll.poll(maxevents=len(browsers) + 1):
+            if number == sys.stdin.fileno():
+                sys.stdin.readline()
+                np.save(file, np.frombuffer(arrivals, dtype=np.float64).reshape(-1, 4))
+                print("written", flush=True)
+                return
+            browsers[number].read(arrivals)
+            if number in catching_up and browsers[number].ready:
+                catching_up.discard(number)
+                ready += 1
+                if ready == total:
+                    print("ready", flush=True)
 
 
 class Listening:
@@ -142,7 +157,7 @@ class Listening:
                     await process.wait()
 
     async def arrivals(self) -> npt.NDArray[np.float64]:
-        """Rows of (talk, seq, time of the monotonic clock)."""
+        """Rows of (talk, first seq, last seq, time of the monotonic clock)."""
         await self._say("")
         found: npt.NDArray[np.float64] = np.load(self._file)
         return found
@@ -203,5 +218,7 @@ async def _open(
 
 
 if __name__ == "__main__":
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     given = json.loads(sys.stdin.readline())
-    asyncio.run(listen(given[0], given[1], Path(sys.argv[1])))
+    listen(given[0], given[1], Path(sys.argv[1]))

@@ -115,7 +115,10 @@ def changing(settings: Settings, recogniser: Recogniser) -> Callable[[str], Awai
     async def change(name: str) -> None:
         await recogniser.change(name)
         settings.data.mkdir(parents=True, exist_ok=True)
-        (settings.data / CHOSEN_RECOGNISER).write_text(name, encoding="utf-8")
+        chosen = settings.data / CHOSEN_RECOGNISER
+        fresh = chosen.with_suffix(".new")
+        fresh.write_text(name, encoding="utf-8")
+        fresh.replace(chosen)
 
     return change
 
@@ -232,7 +235,7 @@ async def assembled(
                 speculates=settings.speculation,
             )
         )
-        fan_out = FanOut(event_log, wakeups)
+        fan_out = await stack.enter_async_context(FanOut.run(event_log, wakeups))
         floors = await stack.enter_async_context(
             Floors.run(event_log, fan_out, clips, responder, owner)
         )

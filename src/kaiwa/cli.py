@@ -79,6 +79,7 @@ def serve(
 
     The first start fetches the weights (about 1.3 GB). Ctrl-C or SIGTERM ends it cleanly.
     """
+    from kaiwa.http_server import leave
     from kaiwa.serving import check
     from kaiwa.serving import serve as run
 
@@ -87,6 +88,7 @@ def serve(
     check(settings, tls=tls, cert=cert, key=key)
     pull_needed(settings)
     asyncio.run(run(settings, tls=tls, cert=cert, key=key, open_page=not no_open))
+    leave()
 
 
 @cli.command()

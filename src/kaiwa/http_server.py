@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 MAX_CONNECTIONS: Final = 12_000
@@ -14,6 +17,8 @@ MAX_CONNECTIONS: Final = 12_000
 SPARE_FILES: Final = 512
 """For the database, children, models and files."""
 BACKLOG: Final = 1_024
+HEAD_MS: Final = 30_000
+"""How long a connection may take to send the head of a request, its first or its next."""
 
 
 def http_server(
@@ -25,6 +30,10 @@ def http_server(
         host,
         port,
         interface=Interfaces.ASGINL,
+        # To tell the two versions apart it waits for a first word for ever, and without TLS no
+        # browser speaks HTTP/2.
+        http=HTTPModes.http1 if cert is None else HTTPModes.auto,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_MS),
         log_enabled=False,
         ssl_cert=cert,
         ssl_key=key,
@@ -44,3 +53,11 @@ def connection_limit() -> int:
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
     return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
+
+
+def leave() -> NoReturn:
+    """End this process, which is done. Threads of the server may still be closing connections;
+    they would abort it when the interpreter ends under them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

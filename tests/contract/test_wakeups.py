@@ -21,9 +21,10 @@ from kaiwa.domain.ids import EventId, TalkId
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import TakenOver
 from kaiwa.pipeline import fan_out
-from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from kaiwa.pipeline.fan_out import Item, Ready
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.wakeup import Wakeups
+from tests.fakes.reading import reading
 from tests.fakes.utterances import said
 from tests.nats_server import nats_server
 
@@ -157,7 +158,7 @@ async def test_a_nats_server_that_is_killed_costs_time_and_no_event(
     ):
         talk, _ = await two_talks(database)
         log = PostgresEventLog(database)
-        async with FanOut(log, bus).subscribe(talk, 0) as items:
+        async with reading(log, bus, talk, 0) as items:
             await log.append(talk, said("一"))
             assert await next_text(items) == "一"
             await server.kill()
@@ -195,7 +196,7 @@ async def test_a_nats_server_that_is_away_at_first_is_waited_for(
     ):
         talk, _ = await two_talks(database)
         log = PostgresEventLog(database)
-        async with FanOut(log, bus).subscribe(talk, 0) as items:
+        async with reading(log, bus, talk, 0) as items:
             while not isinstance(await anext(items), Ready):
                 pass
             await server.start()

@@ -33,7 +33,8 @@ from kaiwa.domain.events import Recorded, TalkDeleted, UtteranceFinal
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import AlreadyRunning, BadRequest, DatabaseDown, NotFound, SetupError
-from kaiwa.pipeline.fan_out import FanOut, Item, Ready
+from kaiwa.pipeline.fan_out import Item, Ready
+from tests.fakes.reading import reading
 from tests.fakes.utterances import said
 from tests.sounds import tone
 
@@ -88,7 +89,7 @@ async def test_readers_lose_nothing_when_the_listener_is_killed(
     log = PostgresEventLog(database)
     async with (
         PostgresWakeups.run(database.url) as wakeups,
-        FanOut(log, wakeups).subscribe(talk.id, 0) as items,
+        reading(log, wakeups, talk.id, 0) as items,
     ):
         while not isinstance(await anext(items), Ready):
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ from starlette.types import Message
 
 from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import Role
+from kaiwa.pipeline import fan_out
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.web import events
 from kaiwa.web.events import EventStream
@@ -20,6 +22,7 @@ from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
 from kaiwa.web.sse import Messages
 from tests.fakes.hearing import KEN, MARI, Hearing
+from tests.fakes.utterances import said
 
 
 class Browser:
@@ -53,14 +56,15 @@ class Browser:
 
 
 class Stand:
-    def __init__(self, hearing: Hearing) -> None:
+    def __init__(self, hearing: Hearing, fan_out: FanOut) -> None:
         self.hearing = hearing
+        self.fan_out = fan_out
         self.closing = asyncio.Event()
         self.browser = Browser()
 
     def open(self, after: int = 0, user: Any = MARI) -> asyncio.Task[None]:
         parts: Any = SimpleNamespace(
-            fan_out=FanOut(self.hearing.log, self.hearing.log),
+            fan_out=self.fan_out,
             event_log=self.hearing.log,
             talks=self.hearing.talks,
             closing=self.closing,
@@ -79,15 +83,17 @@ class Stand:
         return asyncio.create_task(stream(scope, self.browser.receive, self.browser.send))
 
     async def fill(self) -> None:
-        """More events than the queue between the reader and the socket holds."""
-        for n in range(events.SENDING * 2):
+        """More events than are sent together."""
+        for n in range(fan_out.GROUP * 2):
             await self.hearing.talks.update(self.hearing.talk.id, MARI.id, {"title": str(n)})
 
 
 @pytest.fixture
-async def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+async def stand(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
     monkeypatch.setattr(events, "LOOK_S", 0.02)
-    return Stand(await Hearing().begin())
+    hearing = await Hearing().begin()
+    async with FanOut.run(hearing.log, hearing.log) as together:
+        yield Stand(hearing, together)
 
 
 async def test_the_end_of_the_process_ends_it(stand: Stand) -> None:
@@ -135,6 +141,18 @@ async def test_who_came_back_reads_past_the_time_they_left(stand: Stand) -> None
     await talks.remove_member(talk, KEN.id, by=MARI.id)
     await stream
     assert stand.browser.text.count("event: member.left") == 2
+
+
+async def test_who_is_removed_reads_nothing_of_what_came_together_with_it(stand: Stand) -> None:
+    talks, talk = stand.hearing.talks, stand.hearing.talk.id
+    await talks.add_member(talk, KEN.name, Role.LISTENER)
+    stream = stand.open(user=KEN)
+    await stand.browser.until("event: ready")
+    await talks.remove_member(talk, KEN.id, by=MARI.id)
+    await stand.hearing.log.append(talk, said("ひみつ"))
+    await stream
+    assert "member.left" in stand.browser.text
+    assert "ひみつ" not in stand.browser.text
 
 
 async def test_no_such_talk_is_said(stand: Stand) -> None:

@@ -51,7 +51,8 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
     }
     async with (
         Responder.run(**parts, voices=VoiceBook([]), owner="here") as responder,
-        Floors.run(log, FanOut(log, log), NoClips(), responder, "here") as floors,
+        FanOut.run(log, log) as fan_out,
+        Floors.run(log, fan_out, NoClips(), responder, "here") as floors,
         asyncio.TaskGroup() as tasks,
     ):
         attending = floors.attending(talk)

@@ -35,7 +35,7 @@ def test_no_text_breaks_out_of_its_event(text: str) -> None:
         started_ms=0,
         ended_ms=1,
     )
-    message = Messages().of(TALK, Recorded(seq=7, event=event), with_id=True)
+    message = Messages().of(TALK, (Recorded(seq=7, event=event),), with_ids=True)
     found = fields(message)
     assert (found["id"], found["event"]) == ("7", "utterance.final")
     values = json.loads(found["data"])
@@ -43,13 +43,13 @@ def test_no_text_breaks_out_of_its_event(text: str) -> None:
 
 
 def test_one_object_in_two_talks_is_two_messages() -> None:
-    messages = Messages()
+    messages, together = Messages(), (HERE,)
     for talk in ("one", "two"):
-        assert f'"talk":"{talk}"'.encode() in messages.of(TalkId(talk), HERE, with_id=False)
+        assert f'"talk":"{talk}"'.encode() in messages.of(TalkId(talk), together, with_ids=False)
 
 
 def test_only_some_are_kept() -> None:
     messages = Messages()
     for seq in range(sse.KEPT * 3):
-        assert b'"seq":%d' % seq in messages.of(TALK, Ready(seq), with_id=False)
+        assert b'"seq":%d' % seq in messages.of(TALK, (Ready(seq),), with_ids=False)
     assert len(messages._made) <= sse.KEPT

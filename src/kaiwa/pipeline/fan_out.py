@@ -1,37 +1,46 @@
-"""From one wake-up connection to many readers, each with a cursor of its own.
+"""From one wake-up connection to many readers.
 
 Rows are the truth. A wake-up's payload is used as it stands only when it is the very next event;
-otherwise rows are read. A slow timer reads too, so that a lost wake-up costs seconds, never events.
-A thousand readers of a talk are as many queues, but one decoding of each payload and one query.
+otherwise rows are read. A slow timer asks for the newest seq of all talks that are read here, so
+that a lost wake-up costs seconds, never events.
+
+A talk is followed once, whatever the number of its readers: a payload is decoded once, rows are
+read once, and all readers are handed the same groups of events. A few readers get each event as it
+comes. A crowd gets what came while it was handed the last group and a little longer: told of each
+event by itself, a thousand readers would cost more than a core.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
 from kaiwa.domain.events import Ephemeral, Internal, Recorded, decode_durable, decode_ephemeral
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import DatabaseDown, Unavailable
+from kaiwa.pipeline.tasks import DATABASE_RETRY_S, now_and_then
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.wakeup import Wakeups
 
 QUEUE_SIZE: Final = 1_000
 """Events a reader may lag; then it is cut off, and resumes from its cursor."""
+PAYLOADS: Final = 1_000
+"""Of a talk not yet looked at; what comes then is found by its gap, or by the slow timer."""
 SLOW_TIMER_S: Final = 5.0
 PAGE: Final = 500
-SHARED: Final = 16
-"""Rows that are kept for others; a longer page is a reader's own."""
-DECODED: Final = 256
-"""Payloads kept decoded: all readers of a talk get each of them within moments."""
+GROUP: Final = 64
+"""Events handed on together at most: what a stream holds that is being written."""
+CROWD: Final = 50
+PAUSE_EACH_S: Final = 50e-6
+"""After each group, for each reader of a crowd: about twice what it costs to tell one."""
+MAX_PAUSE_S: Final = 0.25
 
 log = structlog.get_logger()
 
@@ -44,6 +53,8 @@ class Ready:
 
 
 Item = Recorded | Ephemeral | Internal | Ready
+Group = tuple[Item, ...]
+"""What came together, in order."""
 
 
 class TooSlow(Unavailable):
@@ -53,169 +64,219 @@ class TooSlow(Unavailable):
 
 
 class FanOut:
-    """All readers of this process."""
+    """All readers of this process; open it with `run`."""
 
-    def __init__(self, event_log: EventLog, wakeups: Wakeups) -> None:
+    def __init__(self, event_log: EventLog, wakeups: Wakeups, tasks: asyncio.TaskGroup) -> None:
         self._log = event_log
         self._wakeups = wakeups
-        self._talks: dict[TalkId, _Rows] = {}
-        self._readers: set[_Reader] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._tasks = tasks
+        self._talks: dict[TalkId, _Talk] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def run(cls, event_log: EventLog, wakeups: Wakeups) -> AsyncIterator[Self]:
+        """Follow the talks that are read, for the length of the block."""
+        async with asyncio.TaskGroup() as tasks:
+            fan_out = cls(event_log, wakeups, tasks)
+            async with now_and_then(SLOW_TIMER_S, fan_out._look_around, "fan_out"):
+                yield fan_out
+            for talk in fan_out._talks.values():
+                talk.following.cancel()
 
     @asynccontextmanager
-    async def subscribe(self, talk: TalkId, after: int) -> AsyncIterator[AsyncIterator[Item]]:
+    async def subscribe(self, talk: TalkId, after: int) -> AsyncIterator[AsyncIterator[Group]]:
         """Read a talk from `after`: the backlog, `Ready`, then what happens.
 
         The iterator raises TooSlow when the reader does not keep up, NotFound for no such talk.
         A database that is away is waited for.
         """
-        rows = self._talks.setdefault(talk, _Rows(self._log, talk))
-        rows.readers += 1
-        reader = _Reader(self._log, rows, after)
-        self._readers.add(reader)
-        if self._timer is None:
-            self._wait()
+        followed = self._talks.get(talk)
+        if followed is None:
+            followed = self._talks[talk] = _Talk(self._log, talk)
+            followed.following = self._tasks.create_task(followed.follow(self._wakeups))
+        reader = _Reader(self._log, followed, after)
+        followed.readers.add(reader)
         try:
-            await self._wakeups.listen(talk, reader.on_payload)
-            try:
-                async with aclosing(reader.items()) as items:
-                    yield items
-            finally:
-                await self._wakeups.unlisten(talk, reader.on_payload)
+            await followed.listening.wait()
+            async with aclosing(reader.groups()) as groups:
+                yield groups
         finally:
-            self._leave(reader, rows)
+            followed.readers.discard(reader)
+            if not followed.readers:
+                del self._talks[talk]
+                followed.following.cancel()
 
-    def _leave(self, reader: _Reader, rows: _Rows) -> None:
-        self._readers.discard(reader)
-        rows.readers -= 1
-        if not rows.readers:
-            del self._talks[rows.talk]
-        if not self._readers and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(SLOW_TIMER_S, self._wake_all)
-
-    def _wake_all(self) -> None:
-        for reader in self._readers:
-            if not reader.is_behind:
-                reader.on_payload("")
-        self._wait()
+    async def _look_around(self) -> None:
+        """Wake the talks that have events which nobody told us of."""
+        if not self._talks:
+            return
+        try:
+            heads = await self._log.heads(list(self._talks))
+        except DatabaseDown:
+            return
+        for name, head in heads.items():
+            talk = self._talks.get(name)
+            if talk is not None and talk.cursor is not None and talk.cursor < head:
+                talk.on_payload("")
 
 
-class _Rows:
-    """A talk's newest rows, for readers that were woken together."""
+class _Talk:
+    """A talk as it is followed for its readers."""
 
-    def __init__(self, event_log: EventLog, talk: TalkId) -> None:
-        self.talk = talk
-        self.readers = 0
+    following: asyncio.Task[None]
+
+    def __init__(self, event_log: EventLog, name: TalkId) -> None:
+        self.name = name
+        self.readers: set[_Reader] = set()
+        self.listening = asyncio.Event()
+        self.cursor: int | None = None
+        """What has been handed on; None until a reader knows where the talk stands: before that
+        it reads all events as its backlog."""
+        self.error: Exception | None = None
+        """What ended the following, for all readers."""
         self._log = event_log
-        self._reading = asyncio.Lock()
-        self._after, self._asked_at = -1, 0.0
-        self._page: list[Recorded] = []
-        self._error: DatabaseDown | None = None
+        self._payloads: asyncio.Queue[str] = asyncio.Queue(PAYLOADS)
 
-    async def after(self, seq: int, since: float) -> list[Recorded]:
-        """At most PAGE events with seq > `seq`, asked for no earlier than `since` (monotonic).
+    def on_payload(self, payload: str) -> None:
+        if not self._payloads.full():
+            self._payloads.put_nowait(payload)
 
-        Raises DatabaseDown.
-        """
-        async with self._reading:
-            if self._after != seq or self._asked_at < since:
-                asked_at, error, page = time.monotonic(), None, []
-                try:
-                    page = await self._log.read(self.talk, seq, PAGE)
-                except DatabaseDown as down:
-                    error = down
-                self._after, self._asked_at, self._error = seq, asked_at, error
-                self._page = page if len(page) <= SHARED else []
-                if len(page) > SHARED:
-                    self._after = -1
-                    return page
-            if self._error is not None:
-                raise DatabaseDown(self._error.message)
-            return self._page
+    async def follow(self, wakeups: Wakeups) -> None:
+        try:
+            await wakeups.listen(self.name, self.on_payload)
+            self.listening.set()
+            while True:
+                await self._next_group()
+                if len(self.readers) >= CROWD and self._payloads.qsize() < GROUP:
+                    await asyncio.sleep(min(MAX_PAUSE_S, len(self.readers) * PAUSE_EACH_S))
+        except Exception as error:
+            self.error = error
+            for reader in self.readers:
+                reader.wake()
+        finally:
+            self.listening.set()
+            await wakeups.unlisten(self.name, self.on_payload)
+
+    async def _next_group(self) -> None:
+        """Hand on what has come."""
+        payloads = [await self._payloads.get()]
+        while len(payloads) < GROUP and not self._payloads.empty():
+            payloads.append(self._payloads.get_nowait())
+        items: list[Item] = []
+        for payload in payloads:
+            seq, item = _decoded(payload)
+            if item is not None and seq is None:
+                items.append(item)
+            elif self.cursor is None or (seq is not None and seq <= self.cursor):
+                continue  # read already, or as a backlog
+            elif item is not None and seq == self.cursor + 1:
+                self.cursor = seq
+                items.append(item)
+            else:
+                self._hand_on(items)
+                items = []
+                await self._hand_on_rows(self.cursor)
+        self._hand_on(items)
+
+    async def _hand_on_rows(self, cursor: int) -> None:
+        try:
+            async for page in _pages(self._log, self.name, cursor):
+                self.cursor = page[-1].seq
+                self._hand_on(page)
+        except DatabaseDown:
+            log.info("fan_out_waits_for_database", talk=self.name)
+
+    def _hand_on(self, items: Sequence[Item]) -> None:
+        for group in _groups(items):
+            for reader in self.readers:
+                reader.put(group)
 
 
 class _Reader:
-    def __init__(self, event_log: EventLog, rows: _Rows, after: int) -> None:
+    def __init__(self, event_log: EventLog, talk: _Talk, after: int) -> None:
         self._log = event_log
-        self._rows = rows
+        self._talk = talk
         self._cursor = after
-        self._payloads: asyncio.Queue[tuple[str, float]] = asyncio.Queue(QUEUE_SIZE)
-        self._overflowed = False
+        self._waiting: deque[Group] = deque()
+        self._lag = 0
+        self._woken: asyncio.Future[None] | None = None  # half the cost of an Event
 
-    @property
-    def is_behind(self) -> bool:
-        return not self._payloads.empty()
+    def put(self, group: Group) -> None:
+        self._lag += len(group)
+        if self._lag > QUEUE_SIZE:
+            self._waiting.clear()
+        else:
+            self._waiting.append(group)
+        self.wake()
 
-    def on_payload(self, payload: str) -> None:
-        try:
-            self._payloads.put_nowait((payload, time.monotonic()))
-        except asyncio.QueueFull:
-            self._overflowed = True
+    def wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
-    async def items(self) -> AsyncGenerator[Item, None]:
-        talk = self._rows.talk
+    async def groups(self) -> AsyncGenerator[Group, None]:
         while True:
             try:
-                head = await self._log.head(talk)
+                head = await self._log.head(self._talk.name)
+                if self._talk.cursor is None:
+                    self._talk.cursor = head
                 self._cursor = min(self._cursor, head)  # one from the future would hide what comes
-                async for recorded in self._backlog():
-                    yield recorded
+                async for page in _pages(self._log, self._talk.name, self._cursor):
+                    self._cursor = page[-1].seq
+                    for group in _groups(page):
+                        yield group
                 break
             except DatabaseDown:
-                log.info("fan_out_waits_for_database", talk=talk)
-            await self._woken()
-        yield Ready(self._cursor)
+                log.info("fan_out_waits_for_database", talk=self._talk.name)
+                await asyncio.sleep(DATABASE_RETRY_S)
+        yield (Ready(self._cursor),)
+        live = False  # while what was handed on meanwhile may be part of the backlog
         while True:
-            payload, came_at = await self._woken()
-            seq, item = _decoded(payload)
-            if item is not None and seq is None:
-                yield item
-            elif seq is not None and seq <= self._cursor:
-                continue  # read already
-            elif item is not None and seq == self._cursor + 1:
-                self._cursor = seq
-                yield item
-            else:
-                try:
-                    async for recorded in self._newest(came_at):
-                        yield recorded
-                except DatabaseDown:
-                    log.info("fan_out_waits_for_database", talk=talk)
+            group = await self._next()
+            if not live:
+                group = self._newer(group)
+                live = any(isinstance(item, Recorded) for item in group)
+            if group:
+                yield group
 
-    async def _woken(self) -> tuple[str, float]:
-        """The next payload, and when it came. Raises TooSlow."""
-        woken = await self._payloads.get()
-        if self._overflowed:
-            raise TooSlow("this reader is too slow; resume from the last event")
-        return woken
+    async def _next(self) -> Group:
+        """All that waits, up to GROUP events or a few more. Raises TooSlow."""
+        while not self._waiting:
+            if self._talk.error is not None:
+                raise self._talk.error
+            if self._lag > QUEUE_SIZE:
+                raise TooSlow("this reader is too slow; resume from the last event")
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._woken
+        group = self._waiting.popleft()
+        while self._waiting and len(group) < GROUP:
+            group += self._waiting.popleft()
+        self._lag -= len(group)
+        return group
 
-    async def _backlog(self) -> AsyncIterator[Recorded]:
-        while True:
-            page = await self._log.read(self._rows.talk, self._cursor, PAGE)
-            for recorded in page:
-                self._cursor = recorded.seq
-                yield recorded
-            if len(page) < PAGE:
-                return
-
-    async def _newest(self, since: float) -> AsyncIterator[Recorded]:
-        while True:
-            page = await self._rows.after(self._cursor, since)
-            for recorded in page:
-                self._cursor = recorded.seq
-                yield recorded
-            if len(page) < PAGE:
-                return
+    def _newer(self, group: Group) -> Group:
+        newer = tuple(
+            item for item in group if not isinstance(item, Recorded) or item.seq > self._cursor
+        )
+        return group if len(newer) == len(group) else newer
 
 
-@lru_cache(DECODED)
+def _groups(items: Sequence[Item]) -> Iterator[Group]:
+    for begin in range(0, len(items), GROUP):
+        yield tuple(items[begin : begin + GROUP])
+
+
+async def _pages(event_log: EventLog, talk: TalkId, after: int) -> AsyncIterator[list[Recorded]]:
+    """All events with seq > `after`. Raises DatabaseDown."""
+    while page := await event_log.read(talk, after, PAGE):
+        yield page
+        if len(page) < PAGE:
+            return
+        after = page[-1].seq
+
+
 def _decoded(payload: str) -> tuple[int | None, Recorded | Ephemeral | Internal | None]:
     """A payload's seq and its event; no event for a hint, the "" of a reconnect, another version
-    of kaiwa, or somebody else's message. All readers get the same objects."""
+    of kaiwa, or somebody else's message."""
     try:
         values = json.loads(payload)
         if not isinstance(values, dict):

@@ -106,13 +106,14 @@ class Attendance:
             self._cursor = max(0, await event_log.head(self.turns.talk.id) - LOOK_BACK)
         with one_error():
             async with (
-                fan_out.subscribe(self.turns.talk.id, self._cursor) as items,
+                fan_out.subscribe(self.turns.talk.id, self._cursor) as groups,
                 asyncio.TaskGroup() as tasks,
             ):
                 deciding = tasks.create_task(self._decide(act))
-                async for item in items:
-                    self._observe(item)
-                    if isinstance(item, Recorded) and isinstance(item.event, TalkDeleted):
+                async for group in groups:
+                    for item in group:
+                        self._observe(item)
+                    if any(_is_end(item) for item in group):
                         break
                 deciding.cancel()
 
@@ -309,6 +310,10 @@ class Floors:
         talk = attendance.turns.talk.id
         if self._attended.get(talk) is attendance:
             del self._attended[talk]
+
+
+def _is_end(item: Item) -> bool:
+    return isinstance(item, Recorded) and isinstance(item.event, TalkDeleted)
 
 
 def _changed(talk: Talk, event: TalkUpdated) -> Talk:

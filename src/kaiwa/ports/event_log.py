@@ -84,6 +84,9 @@ class EventLog(Protocol):
     async def head(self, talk: TalkId) -> int:
         """The newest seq; 0 for an empty talk. Raises NotFound."""
 
+    async def heads(self, talks: Sequence[TalkId]) -> dict[TalkId, int]:
+        """The newest seq of each; those that do not exist are left out."""
+
     async def erasures(self, talk: TalkId) -> int:
         """How often words of the talk were erased; who keeps a copy of its events reads them anew
         when this has changed. Raises NotFound.

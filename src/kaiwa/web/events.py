@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -16,15 +16,13 @@ from kaiwa.domain.events import (
     MemberLeft,
     Presence,
     Recorded,
-    ReplyPlayed,
     RollCall,
     TalkDeleted,
-    TurnSignal,
 )
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import User
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
-from kaiwa.pipeline.fan_out import Item, Ready, TooSlow
+from kaiwa.pipeline.fan_out import Group, Item, Ready, TooSlow
 from kaiwa.pipeline.tasks import one_error
 from kaiwa.web.asking import AskerSession, Asking, Readable
 from kaiwa.web.services import Services
@@ -35,7 +33,6 @@ router = APIRouter(tags=["events"])
 
 HEARTBEAT_S: Final = 15.0
 MAX_TALKS: Final = 100
-SENDING: Final = 64  # messages on their way to the socket; behind them readers wait, then overflow
 RETRY_MS: Final = 1_000
 LOOK_S: Final = 2.5
 STALLED_S: Final = 20.0  # a browser that takes nothing for so long is cut off, and resumes
@@ -95,54 +92,44 @@ class EventStream(Response):
         self._cursors = cursors
         self._reading = len(cursors)
         self._with_ids = with_ids
+        self._send: Send
+        self._sending = asyncio.Lock()  # talks take turns
         self._sending_since: float | None = None
-        self._over = False
-        self._messages: asyncio.Queue[bytes | None] = asyncio.Queue(SENDING)  # None: the end
+        self._over = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._send = send
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await _chunk(send, f"retry: {RETRY_MS}\n\n".encode())
-        async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(self._send_all(send))
-            others = [
-                tasks.create_task(self._beat(sending)),
-                tasks.create_task(self._end_on_disconnect(receive, sending)),
-                tasks.create_task(self._end_on_closing(sending)),
-                *(tasks.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
+        await self._write(f"retry: {RETRY_MS}\n\n".encode())
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._beat()),
+                group.create_task(self._end_on_disconnect(receive)),
+                group.create_task(self._end_on_closing()),
+                *(group.create_task(self._read(talk, n)) for talk, n in self._cursors.items()),
             ]
             self._services.listeners.add(self)
             try:
-                with self._services.sessions.watching(self._session, sending.cancel):
-                    await asyncio.wait([sending])
+                with self._services.sessions.watching(self._session, self._over.set):
+                    await self._over.wait()
             finally:
                 self._services.listeners.discard(self)
-            for task in others:
+            for task in tasks:
                 task.cancel()
         with contextlib.suppress(OSError):  # it may be gone, or not reading
             async with asyncio.timeout(STALLED_S):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_all(self, send: Send) -> None:
-        with contextlib.suppress(OSError):  # gone
-            while not self._over:
-                chunk = await self._next_chunk()
-                self._sending_since = time.monotonic()
-                await _chunk(send, chunk)
-                self._sending_since = None
+    async def _write(self, data: bytes) -> None:
+        async with self._sending:
+            self._sending_since = time.monotonic()
+            try:
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            except OSError:  # gone
+                self._over.set()
+            self._sending_since = None
 
-    async def _next_chunk(self) -> bytes:
-        """All that waits to be sent."""
-        message = await self._messages.get()
-        messages = []
-        while message is not None:
-            messages.append(message)
-            if self._messages.empty():
-                return b"".join(messages)
-            message = self._messages.get_nowait()
-        self._over = True
-        return b"".join(messages)
-
-    async def _beat(self, sending: asyncio.Task[None]) -> None:
+    async def _beat(self) -> None:
         """Say now and then that the stream is open; cut off a browser that takes nothing.
 
         One timer for a stream: a timeout around each message would cost as much as the message.
@@ -152,72 +139,91 @@ class EventStream(Response):
             await asyncio.sleep(LOOK_S)
             now = time.monotonic()
             if self._sending_since is not None and now - self._sending_since > STALLED_S:
-                sending.cancel()
-            if now - said_at > HEARTBEAT_S and self._messages.empty():
-                self._messages.put_nowait(b": still here\n\n")
+                self._over.set()
+            if now - said_at > HEARTBEAT_S and not self._sending.locked():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._write(b": still here\n\n")
                 said_at = now
 
     async def _read(self, talk: TalkId, after: int) -> None:
-        """Put a talk's events into the queue, until it or this user's part in it ends; the last
-        of them ends the stream."""
+        """Send a talk's events, until it or this user's part in it ends; the last of the talks
+        ends the stream."""
         try:
             if not await _is_member(self._services, self._user, talk):
                 raise NotFound("there is no such talk, or it is not yours")
             with one_error():
-                async with self._services.fan_out.subscribe(talk, after) as items:
-                    presences = self._services.presences
-                    here = presences.arrive(talk, self, self._user)
-                    await self._tell(talk, RollCall(process=presences.process))
-                    await self._tell(talk, _presence(self._user, "here"))
-                    try:
-                        async for item in items:
-                            if isinstance(item, RollCall):
-                                for user in presences.answers(talk, self, item.process):
-                                    await self._tell(talk, _presence(user, "here"))
-                            elif self._is_farewell_of_mine(item):
-                                await self._tell(talk, _presence(self._user, "here"))
-                            if isinstance(item, ReplyPlayed | TurnSignal | RollCall):
-                                continue  # between the processes of the site
-                            await self._send(talk, item)
-                            if isinstance(item, Ready):
-                                for user in here:
-                                    await self._send(talk, _presence(user, "here"))
-                            if await self._ends(talk, item):
-                                break
-                    finally:
-                        if presences.leave(talk, self):
-                            await self._tell(talk, _presence(self._user, "gone"))
+                async with self._services.fan_out.subscribe(talk, after) as groups:
+                    await self._send_on(talk, groups)
         except TooSlow:
             self._reading = 0  # cut off; the browser comes back with its cursors
         except KaiwaError as error:
             values = {"type": "error", "error": error.code, "talk": talk}
-            await self._messages.put(message("error", values))
+            await self._write(message("error", values))
         self._reading -= 1
         if self._reading <= 0:
-            await self._messages.put(None)
+            self._over.set()
 
-    async def _send(self, talk: TalkId, item: Item) -> None:
-        await self._messages.put(self._services.messages.of(talk, item, with_id=self._with_ids))
+    async def _send_on(self, talk: TalkId, groups: AsyncIterator[Group]) -> None:
+        presences = self._services.presences
+        here = presences.arrive(talk, self, self._user)
+        await self._tell(talk, RollCall(process=presences.process))
+        await self._tell(talk, _presence(self._user, "here"))
+        try:
+            async for group in groups:
+                for part in self._parts(group):
+                    await self._write_all(talk, part)
+                    if isinstance(part[-1], Ready):
+                        await self._write_all(talk, tuple(_presence(user, "here") for user in here))
+                    if await self._ends(talk, part[-1]):
+                        return
+        finally:
+            if presences.leave(talk, self):
+                await self._tell(talk, _presence(self._user, "gone"))
+
+    def _parts(self, group: Group) -> Iterator[Group]:
+        """The group, cut behind each item that this stream does more about than send it."""
+        begin = 0
+        for end, item in enumerate(group, 1):
+            if self._concerns_me(item):
+                yield group[begin:end]
+                begin = end
+        if begin < len(group):
+            yield group[begin:]
+
+    def _concerns_me(self, item: Item) -> bool:
+        if isinstance(item, Recorded):
+            event = item.event
+            mine = isinstance(event, MemberLeft) and event.participant == self._user.id
+            return mine or isinstance(event, TalkDeleted)
+        if isinstance(item, Presence):  # said for another device of this user
+            return item.state == "gone" and item.participant == self._user.id
+        if isinstance(item, RollCall):
+            return item.process != self._services.presences.process
+        return isinstance(item, Ready)
+
+    async def _write_all(self, talk: TalkId, group: Group) -> None:
+        if data := self._services.messages.of(talk, group, with_ids=self._with_ids):
+            await self._write(data)
 
     async def _ends(self, talk: TalkId, item: Item) -> bool:
-        """Whether the talk, or this user's part in it, is over; one may have come back since, or
-        have been removed before the listening began."""
+        """Do what an item asks for besides; whether the talk, or this user's part in it, is over.
+
+        One may have come back since, or have been removed before the listening began.
+        """
+        if not self._concerns_me(item):
+            return False
         match item:
-            case Ready():
-                return not await _is_member(self._services, self._user, talk)
-            case Recorded(event=MemberLeft(participant=who)) if who == self._user.id:
-                return not await _is_member(self._services, self._user, talk)
+            case Presence():
+                await self._tell(talk, _presence(self._user, "here"))  # they are here still
+            case RollCall(process=process):
+                for user in self._services.presences.answers(talk, self, process):
+                    await self._tell(talk, _presence(user, "here"))
             case Recorded(event=TalkDeleted()):
                 return True
+            case _:
+                return not await _is_member(self._services, self._user, talk)
         return False
-
-    def _is_farewell_of_mine(self, item: Item) -> bool:
-        """Said for another device of this user: they are here still."""
-        return (
-            isinstance(item, Presence)
-            and item.state == "gone"
-            and item.participant == self._user.id
-        )
 
     async def _tell(self, talk: TalkId, event: Presence | RollCall) -> None:
         try:
@@ -225,14 +231,14 @@ class EventStream(Response):
         except KaiwaError:
             return  # presence is a courtesy
 
-    async def _end_on_disconnect(self, receive: Receive, sending: asyncio.Task[None]) -> None:
+    async def _end_on_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        sending.cancel()
+        self._over.set()
 
-    async def _end_on_closing(self, sending: asyncio.Task[None]) -> None:
+    async def _end_on_closing(self) -> None:
         await self._services.closing.wait()
-        sending.cancel()  # a queue would make it wait for a browser that does not read
+        self._over.set()
 
 
 def _presence(user: User, state: Literal["here", "gone"]) -> Presence:
@@ -249,7 +255,3 @@ async def _is_member(services: Services, user: User, talk: TalkId) -> bool:
 
 def _is_seq(text: str) -> bool:
     return text.isdecimal() and len(text) <= 18  # a bigint has 19
-
-
-async def _chunk(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})

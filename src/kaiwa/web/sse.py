@@ -5,30 +5,39 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from kaiwa.domain.events import Recorded, encode, encode_recorded
+from kaiwa.domain.events import (
+    Recorded,
+    ReplyPlayed,
+    RollCall,
+    TurnSignal,
+    encode,
+    encode_recorded,
+)
 from kaiwa.domain.ids import TalkId
-from kaiwa.pipeline.fan_out import Item, Ready
+from kaiwa.pipeline.fan_out import Group, Item, Ready
 
-KEPT: Final = 256
-"""Messages; more than come while one event goes round all streams."""
+KEPT: Final = 64
+"""Groups; more than go round the streams at a time."""
 
 
 class Messages:
-    """What the items of talks are sent as. The fan-out gives all readers the same object."""
+    """What the items of talks are sent as. The fan-out gives all readers the same group."""
 
     def __init__(self) -> None:
         self._made: dict[
-            tuple[TalkId, int, bool], tuple[Item, bytes]
-        ] = {}  # the item keeps its id taken
+            tuple[TalkId, int, bool], tuple[Group, bytes]
+        ] = {}  # the group keeps its id taken
 
-    def of(self, talk: TalkId, item: Item, *, with_id: bool) -> bytes:
-        """The item's message, with its seq as the browser's cursor if it is to have one."""
-        key = (talk, id(item), with_id)
+    def of(self, talk: TalkId, group: Group, *, with_ids: bool) -> bytes:
+        """The group's messages, with their seq as the browser's cursor if they are to have one;
+        nothing of what is only for the processes of the site."""
+        key = (talk, id(group), with_ids)
         known = self._made.get(key)
         if known is None:
             if len(self._made) >= KEPT:
                 self._made.clear()
-            known = self._made[key] = item, _message(talk, item, with_id=with_id)
+            made = b"".join(_message(talk, item, with_id=with_ids) for item in group)
+            known = self._made[key] = group, made
         return known[1]
 
 
@@ -39,6 +48,8 @@ def _message(talk: TalkId, item: Item, *, with_id: bool) -> bytes:
         case Recorded(seq=seq, event=event):
             values = {**encode_recorded(item), "talk": talk}
             return message(event.type, values, seq if with_id else None)
+        case ReplyPlayed() | TurnSignal() | RollCall():
+            return b""
         case _:
             return message(item.type, {**encode(item), "talk": talk})
 

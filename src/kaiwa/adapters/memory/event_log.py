@@ -141,6 +141,10 @@ class MemoryEventLog:
     async def head(self, talk: TalkId) -> int:
         return len(self._log(talk).events)
 
+    async def heads(self, talks: Sequence[TalkId]) -> dict[TalkId, int]:
+        self._up()
+        return {talk: len(self._talks[talk].events) for talk in talks if talk in self._talks}
+
     async def erasures(self, talk: TalkId) -> int:
         return self._log(talk).erasures
 

@@ -42,7 +42,8 @@ _DOWN: Final = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
-queries: Any = aiosql.from_path(Path(__file__).with_name("queries.sql"), "asyncpg")
+queries: Any = aiosql.from_path(Path(__file__).with_name("queries"), "asyncpg")
+"""Named blocks of SQL, by topic in files; their parameters are always bound."""
 
 Connection = Any
 """An asyncpg connection (its stubs do not know the pool's proxy)."""

@@ -77,6 +77,11 @@ class PostgresEventLog:
         async with self._database.connection() as connection:
             return int(_found(await queries.head(connection, talk=talk)))
 
+    async def heads(self, talks: Sequence[TalkId]) -> dict[TalkId, int]:
+        async with self._database.connection() as connection:
+            rows = queries.heads(connection, talks=list(talks))
+            return {TalkId(row["id"]): row["seq"] async for row in rows}
+
     async def erasures(self, talk: TalkId) -> int:
         async with self._database.connection() as connection:
             return int(_found(await queries.erasures(connection, talk=talk)))
