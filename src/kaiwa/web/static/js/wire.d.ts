@@ -19,6 +19,7 @@ export type Weights = {
   use: ModelUse;
   installed: boolean;
   in_use: boolean;
+  loading: boolean; // to be used next
   bytes: number;
 };
 export type Pull = {
