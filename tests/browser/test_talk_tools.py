@@ -20,25 +20,39 @@ from tests.browser.visitor import MODEL_MS, Visitor, visitor
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
 LONG: Final = 10_000
+AWAKE: Final = """
+window.awake = 0;
+const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+navigator.wakeLock.request = async (kind) => {
+  const lock = await request(kind);
+  awake++;
+  lock.addEventListener('release', () => awake--);
+  return lock;
+};
+"""
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @over_loopback
 def test_the_control_shows_what_goes_on(owner: Visitor) -> None:
+    owner.page.add_init_script(AWAKE)
     owner.open("/")
     owner.new_talk()
     assert owner.root("control") == "asleep"
     owner.open_microphone()
     owner.wait_for("[data-control=hearing]", MODEL_MS)
+    owner.page.wait_for_function("awake === 1")
     owner["mute"].click()
     owner.wait_for("[data-control=muted]")
     assert owner["mic"].get_attribute("aria-pressed") == "false"
     owner["mic"].click()  # to be heard again
     owner.wait_for("[data-control=listening], [data-control=hearing]")
     owner.close_microphone()
+    owner.page.wait_for_function("awake === 0")
     owner.ask()
     owner.wait_for("[data-control=thinking]")
     owner.wait_for("[data-control=speaking]", MODEL_MS)
+    owner.wait_for("[data-level]")  # the ring moves with the agent's voice, too
     owner.page.keyboard.press("Escape")
     owner.wait_for("[data-control=asleep]")
     owner.check_untroubled()

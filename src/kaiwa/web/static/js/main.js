@@ -1,6 +1,7 @@
 /** Where the page begins: makes the parts, joins them, draws once in a frame. */
 
 import { unlockSound } from './audio/playback.js';
+import { stayAwake } from './awake.js';
 import { Controller } from './controller.js';
 import { eachFrame } from './dom.js';
 import { locale } from './i18n.js';
@@ -27,6 +28,10 @@ const draw = eachFrame(() => view.update());
 /** @type {() => void} */
 let unwatch = () => {};
 
+controller.store.watch(() => {
+  const { mic, sound } = controller.state;
+  stayAwake(mic !== 'asleep' || sound === 'playing');
+});
 controller.store.watch(draw);
 controller.onSession = () => {
   unwatch();

@@ -6,7 +6,7 @@
 import { controlState } from '../core/control.js';
 import { isSpeaking } from '../core/people.js';
 import { goingReply } from '../core/state.js';
-import { unlockSound } from '../audio/playback.js';
+import { outputLevel, unlockSound } from '../audio/playback.js';
 import { h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';
 import { MeterView } from './meter.js';
@@ -185,7 +185,8 @@ export class DockView {
     this.#mic.setAttribute('aria-pressed', String(!off && !muted));
     this.#mic.setAttribute('aria-label', t(off ? 'mic.start' : muted ? 'dock.unmute' : 'mic.stop'));
     this.#drawFace(FACES[shown] ?? 'mic');
-    this.#meter.listen(muted ? null : this.controller.mic.analyser);
+    const heard = this.controller.mic.analyser ?? (shown === 'speaking' ? outputLevel() : null);
+    this.#meter.listen(muted ? null : heard);
 
     this.#mute.hidden = off || muted;
     this.#mute.setAttribute('aria-label', t('dock.mute'));
