@@ -27,7 +27,7 @@ class KaiwaServer:
     def __init__(self, data: Path, *, tls: bool = False) -> None:
         self.data = data
         self.tls = tls
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._port}"
 
@@ -107,7 +107,7 @@ class KaiwaServer:
             time.sleep(_POLL_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

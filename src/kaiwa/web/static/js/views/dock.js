@@ -228,9 +228,8 @@ export class DockView {
    */
   #statusNow(shown, name) {
     const { state, session } = this.controller;
-    if (session && state.stream === 'connecting' && session.state.ready && shown === 'asleep') {
-      return { key: 'status.offline' };
-    }
+    const away = state.stream === 'connecting' && session?.state.ready;
+    if (away && (shown === 'asleep' || shown === 'thinking')) return { key: 'status.offline' };
     if (shown === 'thinking' && session && goingReply(session.state)?.text) {
       return { key: 'status.answering', values: { name } };
     }
