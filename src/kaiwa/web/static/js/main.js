@@ -16,7 +16,6 @@ function mount() {
   const page = new PageView(controller, () => {
     view = mount();
     view.openTalk();
-    draw();
   });
   document.body.querySelector('.root')?.remove();
   document.body.prepend(page.element);
@@ -28,16 +27,15 @@ const draw = eachFrame(() => view.update());
 /** @type {() => void} */
 let unwatch = () => {};
 
+controller.store.watch(draw);
 controller.store.watch(() => {
   const { mic, sound } = controller.state;
   stayAwake(mic !== 'asleep' || sound === 'playing');
 });
-controller.store.watch(draw);
 controller.onSession = () => {
   unwatch();
   unwatch = controller.session?.store.watch(draw) ?? (() => {});
   view.openTalk();
-  draw();
 };
 
 controller.onPlace = (/** @type {number | null} */ seq) => {

@@ -188,11 +188,11 @@ export class DockView {
     const heard = this.controller.mic.analyser ?? (shown === 'speaking' ? outputLevel() : null);
     this.#meter.listen(muted ? null : heard);
 
-    this.#mute.hidden = off || muted;
+    this.#hide(this.#mute, off || muted);
     this.#mute.setAttribute('aria-label', t('dock.mute'));
     this.#mute.title = t('dock.mute');
-    this.#stop.hidden = !going && !sounding;
-    this.#ask.disabled = !talk || going;
+    this.#hide(this.#stop, !going && !sounding);
+    this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
@@ -208,6 +208,12 @@ export class DockView {
     const { key, values } = this.#statusNow(shown, agent);
     setText(this.#status, t(key, values));
     this.#status.dataset.status = key.replace('status.', '');
+  }
+
+  /** A button that goes leaves its focus to the big one. @param {HTMLElement} button @param {boolean} hidden */
+  #hide(button, hidden) {
+    if (hidden && button === document.activeElement) this.#mic.focus();
+    button.hidden = hidden;
   }
 
   /** @param {string} name */
