@@ -5,7 +5,7 @@
 import { talkPath } from '../api.js';
 import { AGENT } from '../core/protocol.js';
 import { routeHash } from '../core/route.js';
-import { h, icon, setText } from '../dom.js';
+import { brandIcon, h, icon, setText } from '../dom.js';
 import { locale, setLocale, t, titleOf } from '../i18n.js';
 import { DockView } from './dock.js';
 import { NoticesView } from './notices.js';
@@ -137,7 +137,7 @@ export class PageView {
     const phase = state.phase;
     if (phase === 'loading' || phase === 'unreachable') {
       const text = phase === 'unreachable' ? t('app.unreachable') : '';
-      this.#show(h('p', { class: 'waiting', role: 'status' }, text));
+      this.#show(h('p', { class: 'waiting', role: 'status' }, brandIcon(), text));
       return;
     }
     if (phase === 'signed-out') {
