@@ -302,8 +302,10 @@ def weights_of(settings: Settings, recogniser: Recogniser, chat_kind: str) -> li
     """The catalogue and what was fetched besides, as `GET /models` shows it."""
     store = ModelStore(settings.models)
     in_use = {SMART_TURN.name}
+    loading = None
     if isinstance(recogniser, ChangingRecogniser):
         in_use.add(recogniser.name)
+        loading = recogniser.loading
     if chat_kind == EmbeddedChatModel.kind:
         in_use.add(settings.chat_model)
     rows = [
@@ -314,6 +316,7 @@ def weights_of(settings: Settings, recogniser: Recogniser, chat_kind: str) -> li
             "licence": known.licence,
             "installed": store.is_complete(known),
             "in_use": known.name in in_use,
+            "loading": known.name == loading,
             "bytes": known.size,
         }
         for known in CATALOGUE
@@ -323,7 +326,9 @@ def weights_of(settings: Settings, recogniser: Recogniser, chat_kind: str) -> li
         if all((folder / file).is_file() for file in FILES):
             size = sum(file.stat().st_size for file in folder.iterdir())
             row = {"name": name, "use": "speech", "about": "", "licence": "", "installed": True}
-            rows.append({**row, "in_use": name in in_use, "bytes": size})
+            rows.append(
+                {**row, "in_use": name in in_use, "loading": name == loading, "bytes": size}
+            )
     return rows
 
 

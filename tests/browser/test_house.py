@@ -53,18 +53,19 @@ def test_models_are_listed_fetched_and_tried(owner: Visitor) -> None:
 @over_loopback
 def test_another_recogniser_is_put_to_use(owner: Visitor) -> None:
     used: list[Any] = []
+    states = iter(["loading", "loading", "in_use"])  # as the server loads on
 
     def models(route: Route) -> None:
         answer = route.fetch().json()
         assert answer["may_change"]
         for row in answer["weights"]:
             if row["name"] == "whisper-small":
-                row.update(installed=True, in_use=bool(used))
+                row.update({"installed": True, **({next(states, "in_use"): True} if used else {})})
         route.fulfill(json=answer)
 
     def change(route: Route) -> None:
         used.append(route.request.post_data_json)
-        route.fulfill(status=204)
+        route.abort()  # as when loading outlasts the request
 
     owner.page.route("**/models", models)
     owner.page.route("**/models/speech", change)
@@ -85,7 +86,7 @@ def test_another_recogniser_is_put_to_use(owner: Visitor) -> None:
     small.get_by_role("button").click()
     expect(owner["pull"].locator(".form-error")).to_be_visible()  # it is not really here
     expect(small.get_by_role("button")).to_be_enabled()  # the list was asked for again, and is here
-    owner.check_untroubled("status of 404")
+    owner.check_untroubled("status of 404", "ERR_FAILED.*/models/speech")
 
 
 @over_loopback

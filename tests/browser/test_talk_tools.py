@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import MODEL_MS, Visitor, visitor
+from tests.browser.visitor import MODEL_MS, SOME_TEXT, Visitor, visitor
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -28,24 +28,38 @@ Promise.allSettled(
     .map(({ finished }) => finished)
 ).then(() => null)"""
 """Once colours have stopped moving."""
+AWAKE: Final = """
+window.awake = 0;
+const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+navigator.wakeLock.request = async (kind) => {
+  const lock = await request(kind);
+  awake++;
+  lock.addEventListener('release', () => awake--);
+  return lock;
+};
+"""
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @over_loopback
 def test_the_control_shows_what_goes_on(owner: Visitor) -> None:
+    owner.page.add_init_script(AWAKE)
     owner.open("/")
     owner.new_talk()
     assert owner.root("control") == "asleep"
     owner.open_microphone()
     owner.wait_for("[data-control=hearing]", MODEL_MS)
+    owner.page.wait_for_function("awake === 1")
     owner["mute"].click()
     owner.wait_for("[data-control=muted]")
     expect(owner["mic"]).to_have_attribute("aria-pressed", "false")
     owner["mic"].click()  # to be heard again
     owner.wait_for("[data-control=listening], [data-control=hearing]")
     owner.close_microphone()
+    owner.page.wait_for_function("awake === 0")
     owner.ask()
     owner.wait_for("[data-control=speaking]", MODEL_MS)
+    owner.wait_for("[data-level]")  # the ring moves with the agent's voice, too
     owner.page.keyboard.press("Escape")
     owner.wait_for("[data-control=asleep]")
     assert "thinking" in owner.controls()
@@ -67,6 +81,55 @@ def test_the_space_bar_talks_while_it_is_held(owner: Visitor) -> None:
     owner["message-input"].press_sequentially("a b")  # there, a space is a space
     assert owner["message-input"].input_value() == "a b"
     assert owner.root("mic-state") == "asleep"
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_the_focus_is_never_lost(owner: Visitor) -> None:
+    """By keyboard alone: what goes away leaves the focus where one would look for it."""
+    owner.open("/")
+    press = owner.page.keyboard.press
+    log = owner.page.get_by_role("log")
+    owner["new-talk"].focus()
+    press("Enter")
+    expect(log).to_be_focused()  # where the space bar talks, and makes no other talk
+    owner["message-input"].focus()
+    owner.page.keyboard.type("花火の話を、長くしてください。")
+    press("Enter")
+    expect(owner.utterances).to_have_count(1)
+    owner["ask"].focus()
+    press("Enter")
+    expect(owner["stop"]).to_be_visible()
+    expect(owner["ask"]).to_be_focused()
+    owner["stop"].focus()
+    press("Enter")
+    expect(owner["mic"]).to_be_focused()
+    log.focus()
+    press("ArrowUp")
+    press("ArrowUp")
+    expect(owner["announcer"]).to_contain_text("花火の話を")
+
+    owner["search"].focus()
+    press("Enter")
+    expect(owner["search-input"]).to_be_focused()
+    press("Escape")
+    expect(log).to_be_focused()
+    owner["title"].focus()
+    press("Enter")
+    owner.page.keyboard.type("花火")
+    press("Enter")
+    expect(owner["title"]).to_be_focused()
+    expect(owner["talk-link"].first).to_contain_text("花火")
+
+    owner["talk-menu"].first.focus()
+    press("Enter")
+    press("ArrowUp")  # to the last
+    press("Enter")
+    expect(owner["undo"]).to_be_focused()
+    press("Enter")
+    expect(log).to_be_focused()
+    expect(owner["talk-link"].first).to_contain_text("花火")
+    expect(owner["recording"]).not_to_have_attribute("title", SOME_TEXT)  # nor is it recorded
     owner.check_untroubled()
 
 

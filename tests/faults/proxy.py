@@ -63,13 +63,17 @@ class Proxy:
                 for task in forwarding:
                     task.cancel()
 
-    async def stall(self, seconds: float, *, lose: bool) -> None:
-        """Nothing gets through for a while, and no connection is closed; `lose`: those that were
-        there never get anything through again."""
+    def hold(self) -> asyncio.Event:
+        """Nothing gets through until what this returns is set, and no connection is closed."""
         gate = self._gate = asyncio.Event()
         for link in self._links:
             if link.gate.is_set():
                 link.gate = gate
+        return gate
+
+    async def stall(self, seconds: float, *, lose: bool) -> None:
+        """Hold for a while; `lose`: what was connected never gets anything through again."""
+        gate = self.hold()
         await asyncio.sleep(seconds)
         if lose:
             self._gate = flowing()

@@ -20,11 +20,13 @@ class _Engine:
 class ChangingRecogniser:
     """`ports.asr.Recogniser`: a segment stays with the engine it began with.
 
-    `build` makes an engine by the name of its weights, without loading them.
+    `build` makes an engine by the name of its weights, without loading them. `loading`: those that
+    are to be used next.
     """
 
     def __init__(self, name: str, build: Callable[[str], Recogniser]) -> None:
         self.name = name
+        self.loading: str | None = None
         self._build = build
         self._engine = _Engine(build(name))
         self._changing = asyncio.Lock()
@@ -38,11 +40,14 @@ class ChangingRecogniser:
             if name == self.name:
                 return
             fresh = self._build(name)
+            self.loading = name
             try:
                 await fresh.ready()
             except BaseException:
                 await fresh.close()
                 raise
+            finally:
+                self.loading = None
             left, self._engine, self.name = self._engine, _Engine(fresh), name
             await self._close_unused(left)
 

@@ -4,8 +4,10 @@
  *   UtteranceFinal, Voice} from './types.js' */
 import { mintId } from './core/ids.js';
 import { L16, clipTypes } from './core/protocol.js';
+import { pause } from './pause.js';
 
 const TIMEOUT_MS = 20_000; // no plain request takes this long on a healthy server
+const CLIP_MS = [200, 1000, 3000, 6000, 12_000]; // waits for a clip while the server is away
 const TRY_MS = 90_000; // longer than the server itself waits for a model
 
 /** An answer that says no, or no answer at all (`status` 0). */
@@ -231,12 +233,20 @@ export class Api {
   }
 
   /**
-   * A clip's sound, whole. Retried once, since a clip that was just announced may need a moment.
+   * A clip's sound, whole. One that was just announced may need a moment; the network may be away.
    * @param {string} id @param {string} clip @param {AbortSignal} signal
    */
   async clip(id, clip, signal) {
     const path = talkPath(id, 'clips', clip);
-    return this.#sound(path, signal).catch(() => this.#sound(path, signal));
+    for (const [tries, ms] of CLIP_MS.entries()) {
+      try {
+        return await this.#sound(path, signal);
+      } catch (error) {
+        if (tries && error instanceof ApiError && !error.retryable) throw error;
+        await pause(ms, signal);
+      }
+    }
+    return this.#sound(path, signal);
   }
 
   /** What was recorded of an utterance. @param {string} id @param {string} utterance @param {AbortSignal} signal */
@@ -246,7 +256,10 @@ export class Api {
 
   /** @param {string} path @param {AbortSignal} signal */
   async #sound(path, signal) {
-    const response = await fetch(path, { headers: { Accept: this.#clipTypes }, signal });
+    const response = await fetch(path, {
+      headers: { Accept: this.#clipTypes },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    });
     if (!response.ok) throw await ApiError.of(response);
     return response.arrayBuffer();
   }

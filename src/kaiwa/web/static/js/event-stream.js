@@ -16,8 +16,7 @@ import { ApiError } from './api.js';
 import { pause } from './pause.js';
 import { Tabs } from './tabs.js';
 
-const SILENCE_MS = 40_000; // the server says something every 15 s
-const DOUBTFUL_MS = 20_000; // after so much silence a tab that wakes up does not trust the stream
+const SILENCE_MS = 20_000; // the server says something every 15 s
 const ANSWER_MS = 2500; // a leading tab that does not answer by then is frozen
 const ROLL_MS = 80; // how long the tabs may take to say where they are
 const SETTLE_MS = 150; // a closing tab's locks are gone by then
@@ -291,7 +290,7 @@ class Leading {
 
   /** A stream that has been silent for too long, perhaps in its sleep, is opened anew. */
   check() {
-    if (Date.now() - this.#heardAt > DOUBTFUL_MS) this.#again();
+    if (Date.now() - this.#heardAt > SILENCE_MS) this.#again();
   }
 
   #again() {

@@ -2,7 +2,7 @@
 
 /** @import {Api} from './api.js' */
 
-const UNDO_MS = 8000;
+export const UNDO_MS = 20_000; // by keyboard and by ear, too
 
 export class Leaving {
   /** @type {Map<string, () => void>} how to delete each at once */

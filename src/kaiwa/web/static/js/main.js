@@ -1,6 +1,7 @@
 /** Where the page begins: makes the parts, joins them, draws once in a frame. */
 
 import { unlockSound } from './audio/playback.js';
+import { stayAwake } from './awake.js';
 import { Controller } from './controller.js';
 import { eachFrame } from './dom.js';
 import { locale } from './i18n.js';
@@ -15,7 +16,6 @@ function mount() {
   const page = new PageView(controller, () => {
     view = mount();
     view.openTalk();
-    draw();
   });
   document.body.querySelector('.root')?.remove();
   document.body.prepend(page.element);
@@ -28,11 +28,14 @@ const draw = eachFrame(() => view.update());
 let unwatch = () => {};
 
 controller.store.watch(draw);
+controller.store.watch(() => {
+  const { mic, sound } = controller.state;
+  stayAwake(mic !== 'asleep' || sound === 'playing');
+});
 controller.onSession = () => {
   unwatch();
   unwatch = controller.session?.store.watch(draw) ?? (() => {});
   view.openTalk();
-  draw();
 };
 
 controller.onPlace = (/** @type {number | null} */ seq) => {

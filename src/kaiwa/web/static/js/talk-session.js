@@ -43,6 +43,7 @@ export class TalkSession {
   #brokenAt = -1;
   /** The reply that was asked for and has not begun. @type {string | null} */
   #asked = null;
+  #unwanted = false; // it was stopped before the server had answered
   /** Whether this tab is the one that sounds; of a talk in several tabs, one does. */
   #sounds = false;
   #playingElsewhere = false;
@@ -137,6 +138,7 @@ export class TalkSession {
   /** Calls the agent, after the reader's own last words have been recognised. */
   async ask() {
     if (this.state.asking || goingReply(this.state)) return;
+    this.#unwanted = false;
     this.store.dispatch({ type: 'reply.asked' });
     try {
       await this.#ownWords();
@@ -144,6 +146,7 @@ export class TalkSession {
       // Its beginning may have been read before this answer.
       this.#asked = replyById(this.state, replyId) ? null : replyId;
       this.store.dispatch({ type: 'reply.accepted', replyId });
+      if (this.#unwanted) await this.stop();
     } catch (error) {
       this.store.dispatch({ type: 'reply.refused' });
       this.options.onTrouble('reply.refused', error);
@@ -154,7 +157,10 @@ export class TalkSession {
   async stop() {
     if (this.#playingElsewhere) this.options.tabs.tell({ type: 'stop', talk: this.id });
     const replyId = this.player.replyId ?? goingReply(this.state)?.id ?? this.#asked;
-    if (!replyId) return;
+    if (!replyId) {
+      this.#unwanted = this.state.asking;
+      return;
+    }
     const at = playsHere(this.state, replyId) ? this.player.heard(replyId) : null;
     this.player.stop(replyId);
     this.store.dispatch({ type: 'reply.refused' });

@@ -45,11 +45,20 @@ export function audio() {
 
 /** @type {GainNode | null} the reader's volume */
 let volume = null;
+/** @type {AnalyserNode | null} */
+let level = null;
+
+/** What sounds just now; null: nothing ever has. */
+export function outputLevel() {
+  return level;
+}
 
 export function output() {
   if (volume) return volume;
   const gain = audio().createGain();
-  gain.connect(audio().destination);
+  level = audio().createAnalyser();
+  level.fftSize = 1024; // as the microphone's
+  gain.connect(level).connect(audio().destination);
   watchPreferences(() => gain.gain.setTargetAtTime(preferences().volume, audio().currentTime, 0.02));
   volume = gain;
   return gain;

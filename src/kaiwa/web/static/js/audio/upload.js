@@ -15,6 +15,8 @@ import { canStreamRequests, fetchTransport, webSocketTransport } from './transpo
 const BACKOFF_MS = [250, 600, 1200, 2500, 5000];
 const STEADY_MS = 5000; // an upload that lived this long starts the back-off anew
 const STALLED_MS = 40_000; // a segment lasts 28 s at most; then something of it is stored
+const LOOK_MS = 5000; // how often that is asked
+const DOUBT_MS = 4000; // a server that is there answers by then
 
 /**
  * @typedef {object} UploadOptions
@@ -104,19 +106,29 @@ export class Upload {
   }
 
   /**
-   * A network may stall without closing: an attempt of which nothing becomes durable is given up.
+   * A network may stall without closing: that is told soon, and an attempt of which nothing becomes
+   * durable is given up.
    * @param {AbortController} stalled @param {AbortSignal} over
    */
   async #watch(stalled, over) {
-    const { api, talkId } = this.options;
+    const { api, talkId, onConnection } = this.options;
     /** @type {number | null | undefined} */
     let before;
+    let since = performance.now();
     while (true) {
-      await pause(STALLED_MS, over);
+      await pause(LOOK_MS, over);
       if (over.aborted) return;
-      const now = await api.durableOffset(talkId, this.id).catch(() => before);
-      if (now === before) stalled.abort();
-      before = now;
+      const doubt = setTimeout(() => !over.aborted && onConnection(false), DOUBT_MS);
+      const now = await api.durableOffset(talkId, this.id).catch(() => undefined);
+      clearTimeout(doubt);
+      if (over.aborted) return;
+      if (now !== undefined) onConnection(true);
+      if (now === undefined || now === before) {
+        if (performance.now() - since > STALLED_MS) return stalled.abort();
+      } else {
+        before = now;
+        since = performance.now();
+      }
     }
   }
 

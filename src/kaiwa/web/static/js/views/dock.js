@@ -6,7 +6,7 @@
 import { controlState } from '../core/control.js';
 import { isSpeaking } from '../core/people.js';
 import { goingReply } from '../core/state.js';
-import { unlockSound } from '../audio/playback.js';
+import { outputLevel, unlockSound } from '../audio/playback.js';
 import { h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';
 import { MeterView } from './meter.js';
@@ -185,13 +185,14 @@ export class DockView {
     this.#mic.setAttribute('aria-pressed', String(!off && !muted));
     this.#mic.setAttribute('aria-label', t(off ? 'mic.start' : muted ? 'dock.unmute' : 'mic.stop'));
     this.#drawFace(FACES[shown] ?? 'mic');
-    this.#meter.listen(muted ? null : this.controller.mic.analyser);
+    const heard = this.controller.mic.analyser ?? (shown === 'speaking' ? outputLevel() : null);
+    this.#meter.listen(muted ? null : heard);
 
-    this.#mute.hidden = off || muted;
+    this.#hide(this.#mute, off || muted);
     this.#mute.setAttribute('aria-label', t('dock.mute'));
     this.#mute.title = t('dock.mute');
-    this.#stop.hidden = !going && !sounding;
-    this.#ask.disabled = !talk || going;
+    this.#hide(this.#stop, !going && !sounding);
+    this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
@@ -207,6 +208,12 @@ export class DockView {
     const { key, values } = this.#statusNow(shown, agent);
     setText(this.#status, t(key, values));
     this.#status.dataset.status = key.replace('status.', '');
+  }
+
+  /** A button that goes leaves its focus to the big one. @param {HTMLElement} button @param {boolean} hidden */
+  #hide(button, hidden) {
+    if (hidden && button === document.activeElement) this.#mic.focus();
+    button.hidden = hidden;
   }
 
   /** @param {string} name */
@@ -227,9 +234,8 @@ export class DockView {
    */
   #statusNow(shown, name) {
     const { state, session } = this.controller;
-    if (session && state.stream === 'connecting' && session.state.ready && shown === 'asleep') {
-      return { key: 'status.offline' };
-    }
+    const away = state.stream === 'connecting' && session?.state.ready;
+    if (away && (shown === 'asleep' || shown === 'thinking')) return { key: 'status.offline' };
     if (shown === 'thinking' && session && goingReply(session.state)?.text) {
       return { key: 'status.answering', values: { name } };
     }

@@ -14,8 +14,9 @@ export function openInside(controller) {
   const { replies, stages } = statistics(session.state.entries);
   const { llm_model, voice } = session.state.settings;
   const known = state.voices.find(({ id }) => id === voice);
-  const special = { browser: t('voice.browser'), none: t('voice.none') }[voice];
-  const voiceName = known ? `${known.name} (${known.engine})` : (special ?? t('voice.auto'));
+  /** @type {Record<string, string>} */
+  const names = { browser: t('voice.browser'), none: t('voice.none') };
+  const voiceName = known ? `${known.name} (${known.engine})` : (names[voice] ?? t('voice.auto'));
   const speech = h('dd', { 'data-testid': 'engine-speech' }, '…');
   const model = h('dd', {}, llm_model || t('inside.usual'));
   void controller.api.models().then(

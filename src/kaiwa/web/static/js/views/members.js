@@ -17,10 +17,10 @@ export function openMembers(controller) {
   if (!session) return;
   const { id, me, role } = session.state;
   const owner = role === 'owner';
-  const list = h('ul', { class: 'members', 'data-testid': 'members' });
+  const list = h('ul', { class: 'members', tabindex: -1, 'data-testid': 'members' });
   const problem = h('p', { class: 'form-error', role: 'alert' });
   const name = h('input', { id: 'member-name', maxlength: 60, required: true, 'data-testid': 'member-name' });
-  const as = h('select', { 'aria-label': t('members.role', { name: '' }) }, ...roleOptions());
+  const as = h('select', { 'aria-label': t('members.newRole') }, ...roleOptions());
   as.value = 'speaker';
 
   /** @param {() => Promise<unknown>} change */
@@ -39,7 +39,9 @@ export function openMembers(controller) {
 
   const draw = async () => {
     const { members } = await controller.api.members(id).catch(() => ({ members: [] }));
+    const focused = list.contains(document.activeElement);
     list.replaceChildren(...members.map(row));
+    if (focused) list.focus();
   };
 
   /** @param {Member} member */

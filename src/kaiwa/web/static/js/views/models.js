@@ -8,11 +8,12 @@ import { Microphone, MicrophoneError } from '../audio/microphone.js';
 import { openSource } from '../audio/sources.js';
 import { h, icon } from '../dom.js';
 import { bytes, languageName, locale, t } from '../i18n.js';
+import { pause } from '../pause.js';
 import { preferences } from '../prefs.js';
 import { reasonOf } from '../trouble.js';
 import { field, option, sheet, show } from './dialog.js';
 
-const LOOK_MS = 1000; // how often a pull is asked how far it is
+const LOOK_MS = 1000; // how often a pull, or a load, is asked how far it is
 const SPEAK_MS = 4000; // of sound to try the recogniser with
 /** @type {ModelUse[]} */
 const USES = ['speech', 'chat', 'turn'];
@@ -21,12 +22,13 @@ const USES = ['speech', 'chat', 'turn'];
 export function openModels(controller) {
   const { api } = controller;
   const lists = h('div', { class: 'models' }, h('p', { class: 'quiet' }, t('models.loading')));
-  const pulling = h('div', { class: 'pulling', 'data-testid': 'pull' });
+  const pulling = h('div', { class: 'pulling', tabindex: -1, 'data-testid': 'pull' });
   const said = h('p', { class: 'visually-hidden', role: 'status' });
   /** @type {Models | null} */
   let known = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  const closed = new AbortController();
 
   const read = async () => {
     try {
@@ -35,9 +37,18 @@ export function openModels(controller) {
       lists.replaceChildren(h('p', { class: 'form-error' }, reasonOf(error)));
       return;
     }
-    lists.replaceChildren(...sections(controller, known, { begin, change }));
+    draw(known);
     tell(known.pull, known.may_pull);
     if (known.pull?.state === 'going') look();
+    const coming = known.weights.find(({ loading }) => loading);
+    if (coming) await wait(coming.name);
+  };
+
+  /** @param {Models} models */
+  const draw = (models) => {
+    const focused = lists.contains(document.activeElement);
+    lists.replaceChildren(...sections(controller, models, { begin, change }));
+    if (focused) pulling.focus();
   };
 
   const look = () => {
@@ -62,24 +73,44 @@ export function openModels(controller) {
   };
 
   /** @param {string} name of a recogniser that is here */
-  const change = async (name) => {
-    for (const button of lists.querySelectorAll('button')) button.disabled = true;
+  const change = (name) => wait(name, api.changeRecogniser(name));
+
+  /**
+   * As long as the server loads them, which for large weights outlasts any one request.
+   * @param {string} name
+   * @param {Promise<unknown>} [asked]
+   */
+  const wait = async (name, asked = Promise.resolve()) => {
     const doing = t('models.changing', { name });
     pulling.replaceChildren(h('p', {}, doing), h('progress', { 'aria-label': doing }));
-    pulling.scrollIntoView({ block: 'nearest' });
-    try {
-      await api.changeRecogniser(name);
+    pulling.focus();
+    for (const button of lists.querySelectorAll('button')) button.disabled = true;
+    const error = await asked.then(
+      () => null,
+      (reason) => (reason instanceof ApiError ? reason.message : reasonOf(reason)),
+    );
+    known = await loaded();
+    if (!known) return;
+    if (known.weights.some((each) => each.name === name && each.in_use)) {
       said.textContent = t('models.changed', { name });
       pulling.replaceChildren(h('p', {}, said.textContent));
-    } catch (error) {
-      const told = error instanceof ApiError ? error.message : reasonOf(error);
+    } else {
       pulling.replaceChildren(
         h('p', { class: 'form-error', role: 'alert' }, t('models.unchanged', { name })),
-        h('details', {}, h('summary', {}, t('models.details')), h('pre', {}, told)),
+        ...(error ? [h('details', {}, h('summary', {}, t('models.details')), h('pre', {}, error))] : []),
       );
     }
-    known = await api.models().catch(() => known);
-    if (known) lists.replaceChildren(...sections(controller, known, { begin, change }));
+    draw(known);
+  };
+
+  /** The models, once none is being loaded; null if the dialog has been closed meanwhile. */
+  const loaded = async () => {
+    while (dialog.isConnected) {
+      const models = await api.models().catch(() => null);
+      if (models && !models.weights.some(({ loading }) => loading)) return models;
+      await pause(LOOK_MS, closed.signal);
+    }
+    return null;
   };
 
   /** @param {Pull | null} pull @param {boolean} mayStop */
@@ -96,7 +127,10 @@ export function openModels(controller) {
     'models-dialog',
     h('div', { class: 'fields' }, pulling, said, lists, trySpeech(controller), tryChat(controller)),
   );
-  dialog.addEventListener('close', () => clearTimeout(timer));
+  dialog.addEventListener('close', () => {
+    clearTimeout(timer);
+    closed.abort();
+  });
   show(dialog);
   void read();
 }
@@ -111,7 +145,7 @@ function sections(controller, known, { begin, change }) {
   const embedded = chat.kind === 'embedded';
   const elsewhere = embedded
     ? []
-    : chat.models.map(({ name, size }, i) => row({ name, bytes: size, in_use: i === 0, installed: true }));
+    : chat.models.map(({ name, size }, i) => row({ name, bytes: size, in_use: i === 0, loading: false, installed: true }));
   const parts = USES.map((use) =>
     h(
       'section',
@@ -152,11 +186,11 @@ function sections(controller, known, { begin, change }) {
 }
 
 /**
- * @param {Pick<Weights, 'name' | 'bytes' | 'installed' | 'in_use'>} model
+ * @param {Pick<Weights, 'name' | 'bytes' | 'installed' | 'in_use' | 'loading'>} model
  * @param {{pull?: (() => void) | null, change?: (() => void) | null}} [on]
  */
 function row(model, { pull, change } = {}) {
-  const state = model.in_use ? 'inUse' : model.installed ? 'installed' : 'missing';
+  const state = model.in_use ? 'inUse' : model.loading ? 'loading' : model.installed ? 'installed' : 'missing';
   return h(
     'li',
     { 'data-model': model.name, 'data-state': state },
@@ -166,7 +200,7 @@ function row(model, { pull, change } = {}) {
       model.name,
       h('small', {}, [model.bytes ? bytes(model.bytes) : '', t(`models.${state}`)].filter(Boolean).join(' · ')),
     ),
-    !model.installed &&
+    state === 'missing' &&
       pull &&
       h(
         'button',
@@ -174,8 +208,7 @@ function row(model, { pull, change } = {}) {
         icon('save'),
         t('models.pull'),
       ),
-    model.installed &&
-      !model.in_use &&
+    state === 'installed' &&
       change &&
       h(
         'button',

@@ -4,9 +4,9 @@
 /** @import {Controller} from '../controller.js' */
 import { h, icon } from '../dom.js';
 import { t } from '../i18n.js';
+import { UNDO_MS } from '../leaving.js';
 
 const INFO_MS = 6000;
-const UNDO_MS = 8000;
 
 export class NoticesView {
   element = h('div', { class: 'notices', role: 'region', 'aria-label': t('notice.region'), 'aria-live': 'polite' });
@@ -22,6 +22,7 @@ export class NoticesView {
     const { notices } = this.controller.state;
     for (const [id, element] of this.#shown) {
       if (notices.some((n) => n.id === id)) continue;
+      if (element.contains(document.activeElement)) document.querySelector('main')?.focus();
       element.remove();
       this.#shown.delete(id);
     }
@@ -29,7 +30,9 @@ export class NoticesView {
       if (this.#shown.has(notice.id)) continue;
       const element = this.#card(notice);
       this.#shown.set(notice.id, element);
+      const byKeyboard = document.querySelector(':focus-visible'); // what it was on may be gone
       this.element.append(element);
+      if (notice.undo && byKeyboard) element.querySelector('button')?.focus();
       if (notice.level === 'info') setTimeout(() => this.#close(notice), notice.undo ? UNDO_MS : INFO_MS);
     }
   }

@@ -5,7 +5,7 @@
 import { talkPath } from '../api.js';
 import { AGENT } from '../core/protocol.js';
 import { routeHash } from '../core/route.js';
-import { h, icon, setText } from '../dom.js';
+import { brandIcon, h, icon, setText } from '../dom.js';
 import { locale, setLocale, t, titleOf } from '../i18n.js';
 import { DockView } from './dock.js';
 import { NoticesView } from './notices.js';
@@ -51,6 +51,7 @@ export class PageView {
   #door = null;
   /** @type {unknown} */
   #peopleDrawn = null;
+  #opened = false;
 
   /** @param {Controller} controller @param {() => void} onLocale draws everything anew */
   constructor(controller, onLocale) {
@@ -87,7 +88,7 @@ export class PageView {
     );
     this.#main = h(
       'main',
-      { class: 'talk' },
+      { class: 'talk', tabindex: -1 },
       h('header', { class: 'talk-head' }, this.#back, this.#title, this.#recording, this.#people, this.#tools),
       this.#search.element,
       this.#transcript.element,
@@ -98,11 +99,20 @@ export class PageView {
     this.element = h('div', { class: 'root' }, this.#notices.element);
   }
 
-  /** Another talk is open. */
+  /** Another talk is open, or none: who came by the list, or from what is gone, goes on there. */
   openTalk() {
-    this.#transcript.open(this.controller.session);
+    const { session } = this.controller;
+    const { activeElement } = document;
+    const lost = activeElement === document.body || activeElement === this.#main;
+    const left = lost || this.#sidebar.element.contains(activeElement);
+    const back = this.#opened && !session && this.#main.contains(activeElement);
+    this.#opened = session !== null;
+    this.#transcript.open(session);
     this.#search.close();
     this.#peopleDrawn = null;
+    this.update();
+    if (session && left) this.#transcript.focus();
+    if (back) this.#sidebar.focus();
   }
 
   /** @param {number} seq of what is to be shown */
@@ -127,7 +137,7 @@ export class PageView {
     const phase = state.phase;
     if (phase === 'loading' || phase === 'unreachable') {
       const text = phase === 'unreachable' ? t('app.unreachable') : '';
-      this.#show(h('p', { class: 'waiting', role: 'status' }, text));
+      this.#show(h('p', { class: 'waiting', role: 'status' }, brandIcon(), text));
       return;
     }
     if (phase === 'signed-out') {
@@ -149,8 +159,9 @@ export class PageView {
     setText(this.#titleText, title);
     this.#titleText.disabled = session?.state.role === 'listener';
     document.title = session ? `${title} – kaiwa` : title;
-    setText(this.#recording, session?.state.settings.recording ? t('talk.isRecorded') : '');
-    this.#recording.title = t('talk.isRecordedHint');
+    const recorded = session?.state.settings.recording ?? false;
+    setText(this.#recording, recorded ? t('talk.isRecorded') : '');
+    this.#recording.title = recorded ? t('talk.isRecordedHint') : '';
     this.#drawPeople();
     this.#transcript.update();
     this.#search.update();
@@ -165,6 +176,8 @@ export class PageView {
     if (waits && now?.textContent === face.textContent) return;
     if (now === this.#notices.element) this.element.prepend(face);
     else now?.replaceWith(face);
+    if (now?.className === 'door') this.#main.focus();
+    if (now === this.#body) face.focus(); // signed out
   }
 
   #drawPeople() {
@@ -204,7 +217,9 @@ export class PageView {
     const input = renameInput(title, (to) => {
       if (!open) return;
       open = false;
+      const focused = document.activeElement === input; // else the focus is on its way elsewhere
       input.replaceWith(this.#titleText);
+      if (focused) this.#titleText.focus();
       if (to !== null && to !== title) void this.controller.changeTalk(session.id, { title: to });
     });
     this.#titleText.replaceWith(input);

@@ -58,6 +58,7 @@ export class SearchBar {
   }
 
   close() {
+    if (this.element.contains(document.activeElement)) this.transcript.focus();
     this.element.hidden = true;
     this.#input.value = '';
     this.#count.textContent = '';

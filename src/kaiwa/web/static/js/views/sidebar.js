@@ -90,21 +90,29 @@ export class SidebarView {
     const shown = (talks ?? []).filter((talk) => folded(titleOf(talk)).includes(wanted));
     const live = shown.filter(({ id, archived }) => !archived || wanted || id === openId);
     const put = shown.filter((talk) => !live.includes(talk));
-    const focus = document.activeElement?.closest('li')?.dataset.talk;
+    const { activeElement } = document;
+    const focus = activeElement?.closest('li')?.dataset.talk;
+    const kind = activeElement?.tagName === 'BUTTON' ? 'button' : 'a';
     this.#list.replaceChildren(...live.map((talk) => this.#item(talk)));
     this.#archived.replaceChildren(...put.map((talk) => this.#item(talk)));
     this.#archive.hidden = put.length === 0;
     this.#archive.children[0].textContent = t('talks.archived', { n: String(put.length) });
     if (focus && !this.#renaming) {
       /** @type {HTMLElement | null} */
-      const link = this.element.querySelector(`li[data-talk="${focus}"] a`);
-      link?.focus({ preventScroll: true });
+      const same = this.element.querySelector(`li[data-talk="${focus}"] ${kind}`);
+      same?.focus({ preventScroll: true });
     }
     this.#found.hidden = !this.#results?.length;
     this.#hits.replaceChildren(...(this.#results ?? []).map(hit));
     const nothing = talks !== null && !live.length && !put.length && !this.#results?.length;
     this.#none.hidden = !nothing;
     this.#none.textContent = t(wanted ? 'talks.nothing' : 'talks.none');
+  }
+
+  /** On the newest talk, or where there is none, where one begins. */
+  focus() {
+    const first = this.#list.querySelector('a') ?? this.element.querySelector('button');
+    first?.focus({ preventScroll: true });
   }
 
   /** @param {Talk} talk */
@@ -244,9 +252,9 @@ export function renameInput(title, done) {
     'data-testid': 'rename-input',
     onblur: () => done(input.value.trim()),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      if (event.isComposing) return;
-      if (event.key === 'Enter') done(input.value.trim());
-      if (event.key === 'Escape') done(null);
+      if (event.isComposing || !['Enter', 'Escape'].includes(event.key)) return;
+      event.preventDefault(); // what gets the focus is not pressed
+      done(event.key === 'Enter' ? input.value.trim() : null);
     },
   });
   input.value = title;

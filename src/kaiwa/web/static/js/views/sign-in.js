@@ -5,6 +5,8 @@ import { ApiError } from '../api.js';
 import { brandIcon, h } from '../dom.js';
 import { hasMessage, t } from '../i18n.js';
 
+const MIN_PASSWORD = 8; // characters, as the server has it
+
 export class SignInView {
   #registering = false;
   #busy = false;
@@ -23,8 +25,10 @@ export class SignInView {
     type: 'password',
     name: 'password',
     required: true,
+    'aria-describedby': 'password-hint',
     'data-testid': 'signin-password',
   });
+  #hint = h('p', { class: 'hint', id: 'password-hint' }, t('signin.hint'));
   #title = h('h2');
   #error = h('p', { class: 'form-error', role: 'alert' });
   #submit = h('button', { class: 'primary', type: 'submit', 'data-testid': 'signin-submit' });
@@ -43,7 +47,7 @@ export class SignInView {
     this.controller = controller;
     this.element = h(
       'main',
-      { class: 'door' },
+      { class: 'door', tabindex: -1 },
       h(
         'div',
         { class: 'door-card' },
@@ -62,6 +66,7 @@ export class SignInView {
           this.#name,
           h('label', { for: 'signin-password' }, t('signin.password')),
           this.#password,
+          this.#hint,
           this.#error,
           this.#submit,
         ),
@@ -78,6 +83,8 @@ export class SignInView {
     this.#submit.textContent = t(r ? 'signin.create' : 'signin.submit');
     this.#toggle.textContent = t(r ? 'signin.toLogin' : 'signin.toRegister');
     this.#password.autocomplete = r ? 'new-password' : 'current-password';
+    this.#password.minLength = r ? MIN_PASSWORD : 0;
+    this.#hint.hidden = !r;
     this.#error.textContent = '';
   }
 

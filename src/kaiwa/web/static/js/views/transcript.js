@@ -98,6 +98,10 @@ export class TranscriptView {
     this.#live.replaceChildren();
   }
 
+  focus() {
+    this.#scroller.focus({ preventScroll: true });
+  }
+
   /** Lights up this text wherever it stands. @param {string} text */
   seek(text) {
     this.#sought = folded(text);
@@ -290,11 +294,16 @@ export class TranscriptView {
       const finished = entry.kind === 'reply' ? entry.status !== 'going' : true;
       if (!finished || entry.seq <= this.#announced) continue;
       this.#announced = entry.seq;
-      const words = spokenForm(entry);
-      if (!words) continue;
-      this.#live.append(h('p', {}, words));
-      while (this.#live.children.length > 5) this.#live.firstElementChild?.remove();
+      this.#tell(entry);
     }
+  }
+
+  /** To a screen reader. @param {Entry} entry */
+  #tell(entry) {
+    const words = spokenForm(entry);
+    if (!words) return;
+    this.#live.append(h('p', {}, words));
+    while (this.#live.children.length > 5) this.#live.firstElementChild?.remove();
   }
 
   /** @param {Utterance} utterance */
@@ -307,7 +316,7 @@ export class TranscriptView {
       slot.drawn = [];
       if (text) void this.#session?.correct(utterance.id, text);
       this.update();
-      this.#scroller.focus({ preventScroll: true });
+      this.focus();
     });
   }
 
@@ -325,6 +334,8 @@ export class TranscriptView {
     event.preventDefault();
     this.#pick(next.dataset.id ?? null);
     next.scrollIntoView({ block: 'nearest' });
+    const entry = this.#session?.state.entries.find(({ id }) => id === next.dataset.id);
+    if (entry) this.#tell(entry);
   }
 
   #hearPicked() {
