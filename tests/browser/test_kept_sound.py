@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import GONE, MODEL_MS, NOBODY_YET, Visitor
+from tests.browser.visitor import GONE, MODEL_MS, NOBODY_YET, SOON_MS, Visitor
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -32,6 +34,16 @@ async () => {
 }
 """
 """How many captures are kept, and how many seconds of them."""
+RECORDED_S = 8
+"""The recording is over by then."""
+
+
+def until_kept(visitor: Visitor, right: Callable[[int, float], bool]) -> None:
+    """Chromium's own waiting takes a promise for an answer."""
+    until = time.monotonic() + SOON_MS / 1000
+    while not right(*(kept := visitor.page.evaluate(KEPT))):
+        assert time.monotonic() < until, kept
+        visitor.page.wait_for_timeout(250)
 
 
 @over_loopback
@@ -44,10 +56,7 @@ def test_the_server_is_killed_and_the_page_reloaded_in_mid_sentence(
     owner.wait_for_mic("hearing", "listening")
     server.kill()
     owner.wait_for_mic("reconnecting")
-    owner.page.wait_for_function(  # the recording is over by then: nobody has heard it
-        f"({KEPT})().then(([captures, seconds]) => captures === 1 && seconds > 8)",
-        polling=500,
-    )
+    until_kept(owner, lambda captures, seconds: captures == 1 and seconds > RECORDED_S)
     owner.page.goto("about:blank")  # the page is gone, and with it all that it held
 
     server.start()
@@ -58,9 +67,7 @@ def test_the_server_is_killed_and_the_page_reloaded_in_mid_sentence(
     said.wait_for(timeout=MODEL_MS)
     expect(said).to_have_count(1)
     expect(owner["notice"]).to_contain_text("書き取りました", timeout=MODEL_MS)
-    owner.page.wait_for_function(
-        f"({KEPT})().then(([captures, seconds]) => captures + seconds === 0)"
-    )
+    until_kept(owner, lambda captures, seconds: captures == seconds == 0)
     owner.check_untroubled(GONE, NOBODY_YET, NEVER_HEARD_OF)
 
 

@@ -30,9 +30,10 @@ export class NoticesView {
       if (this.#shown.has(notice.id)) continue;
       const element = this.#card(notice);
       this.#shown.set(notice.id, element);
-      const byKeyboard = document.querySelector(':focus-visible'); // what it was on may be gone
       this.element.append(element);
-      if (notice.undo && byKeyboard) element.querySelector('button')?.focus();
+      const lost = document.activeElement === document.body; // what it was on is gone
+      const byKeyboard = document.querySelector(':focus-visible'); // or soon will be
+      if (notice.undo && (lost || byKeyboard)) element.querySelector('button')?.focus();
       if (notice.level === 'info') setTimeout(() => this.#close(notice), notice.undo ? UNDO_MS : INFO_MS);
     }
   }
