@@ -47,10 +47,8 @@ def in_memory() -> Kept:
 async def in_postgres(database: Database) -> AsyncIterator[Kept]:
     async def age() -> None:
         async with database.connection() as connection:
-            for table in ("replies", "floors"):
-                await connection.execute(
-                    f"UPDATE {table} SET renewed_at = now() - interval '1 minute'"  # noqa: S608
-                )
+            await connection.execute("UPDATE replies SET renewed_at = now() - interval '1 minute'")
+            await connection.execute("UPDATE floors SET renewed_at = now() - interval '1 minute'")
 
     accounts, talks = PostgresAccounts(database), PostgresTalks(database)
     mari, ken = await accounts.register("まり", None), await accounts.register("Ken", None)

@@ -27,7 +27,7 @@ from kaiwa.settings import Settings
 from kaiwa.web.application import create_application
 from kaiwa.web.security import Site
 from kaiwa.web.services import Services
-from tests.ports import free_port
+from tests.ports import free_port, until_listening
 
 ServerKind = Literal["granian", "uvicorn"]
 WAIT_S = 60.0  # generous: a test that gets here has failed
@@ -190,21 +190,8 @@ async def _listening(kind: ServerKind, application: Any, port: int) -> AsyncIter
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(run())
-        await _until_listening(port)
+        await until_listening(port)
         try:
             yield
         finally:
             stop()
-
-
-async def _until_listening(port: int) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
 from starlette.responses import PlainTextResponse
 
 from kaiwa import http_server
+from tests.ports import free_port, until_listening
 
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(http_server, "HEAD_MS", 300)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     server = http_server.http_server(PlainTextResponse("はい"), "127.0.0.1", port)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())
         await until_listening(port)
         yield port
         server.stop()
-
-
-async def until_listening(port: int) -> None:
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-            continue
-        writer.close()
-        return
 
 
 @pytest.mark.parametrize(

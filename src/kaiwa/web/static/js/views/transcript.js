@@ -17,8 +17,8 @@ import {
   drawPending,
   drawReply,
   drawUtterance,
-  spokenForm,
 } from './entries.js';
+import { Announcer } from './announcer.js';
 import { EmptyView } from './empty.js';
 import { light, marksIn } from './highlight.js';
 import { showReplaying } from './replaying.js';
@@ -40,7 +40,7 @@ export class TranscriptView {
     t('talk.latest'),
   );
   #empty = new EmptyView();
-  #live = h('div', { class: 'visually-hidden', 'aria-live': 'polite', 'data-testid': 'announcer' });
+  #announcer = new Announcer();
   #scroller = h(
     'div',
     {
@@ -55,7 +55,7 @@ export class TranscriptView {
     },
     h('div', { class: 'column' }, this.#list, this.#empty.element),
   );
-  element = h('div', { class: 'transcript' }, this.#scroller, this.#latest, this.#live);
+  element = h('div', { class: 'transcript' }, this.#scroller, this.#latest, this.#announcer.element);
 
   /** @type {Map<string, Slot>} */
   #slots = new Map();
@@ -67,7 +67,6 @@ export class TranscriptView {
   #last = null;
   #past = 0;
   #sticks = true;
-  #announced = 0;
   /** @type {string | null} the utterance that is being corrected */
   #editing = null;
   /** @type {string | null} the entry whose tools are at hand */
@@ -91,11 +90,10 @@ export class TranscriptView {
     this.#last = null;
     this.#past = 0;
     this.#sticks = true;
-    this.#announced = 0;
     this.#editing = null;
     this.#picked = null;
     this.#sought = '';
-    this.#live.replaceChildren();
+    this.#announcer.reset();
   }
 
   focus() {
@@ -157,7 +155,7 @@ export class TranscriptView {
     if (this.#last === null) this.#drawUnfinished(session, order, before);
     this.#arrange(order);
     this.#empty.update(state, ['opening', 'listening'].includes(this.controller.state.mic));
-    this.#announce(state);
+    this.#announcer.update(state);
     light(this.#list, this.#sought);
     showReplaying(this.#list, state.replaying);
     if (this.#sticks) this.#toBottom();
@@ -284,28 +282,6 @@ export class TranscriptView {
     }
   }
 
-  /** Finished words only, and only new ones. @param {TalkState} state */
-  #announce(state) {
-    if (!state.ready) {
-      this.#announced = state.cursor;
-      return;
-    }
-    for (const entry of state.entries.slice(-5)) {
-      const finished = entry.kind === 'reply' ? entry.status !== 'going' : true;
-      if (!finished || entry.seq <= this.#announced) continue;
-      this.#announced = entry.seq;
-      this.#tell(entry);
-    }
-  }
-
-  /** To a screen reader. @param {Entry} entry */
-  #tell(entry) {
-    const words = spokenForm(entry);
-    if (!words) return;
-    this.#live.append(h('p', {}, words));
-    while (this.#live.children.length > 5) this.#live.firstElementChild?.remove();
-  }
-
   /** @param {Utterance} utterance */
   #edit(utterance) {
     const slot = this.#slots.get(utterance.id);
@@ -335,7 +311,7 @@ export class TranscriptView {
     this.#pick(next.dataset.id ?? null);
     next.scrollIntoView({ block: 'nearest' });
     const entry = this.#session?.state.entries.find(({ id }) => id === next.dataset.id);
-    if (entry) this.#tell(entry);
+    if (entry) this.#announcer.tell(entry);
   }
 
   #hearPicked() {
