@@ -57,7 +57,9 @@ def test_what_was_said_is_heard_again_from_its_text(
     owner.close_microphone()
     owner.type("これは打った文字です。")
     typed = owner["utterance"].filter(has_text="打った文字")
-    expect(typed).to_have_count(1)
+    for each in (owner, ken):
+        expect(each["utterance"].filter(has_text="打った文字")).to_have_count(1)
+        expect(each["partial"]).to_have_count(0)
     expect(typed.get_by_test_id("play")).to_have_count(0)
 
     for each in (owner, ken):

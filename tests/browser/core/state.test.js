@@ -209,6 +209,9 @@ test('messages: shown at once, replaced by the event, whichever answer comes fir
   equal(play(start(), queued, accepted, final(1, 'm', 'やあ')).pending, []);
   equal(play(start(), queued, final(1, 'm', 'やあ'), accepted).pending, []);
   equal(play(start(), queued, accepted).pending.length, 1);
+  const typed = { ...final(1, 'm', 'やあ'), capture: null };
+  equal(play(start(), queued, typed).pending, []); // the answer has not come yet
+  equal(play(start(), queued, { ...typed, participant: 'other' }).pending.length, 1);
 });
 
 test('messages: a failed one stays until it is sent again or dropped', () => {

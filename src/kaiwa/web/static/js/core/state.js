@@ -243,7 +243,7 @@ function final(state, event) {
   });
   return {
     ...next,
-    pending: keep(next.pending, (m) => m.utteranceId !== event.utterance_id),
+    pending: keep(next.pending, (m) => m !== arrived(state, event)),
     entries: [
       ...state.entries,
       {
@@ -265,6 +265,20 @@ function final(state, event) {
       },
     ],
   };
+}
+
+/**
+ * The message that this is; the event may come before the answer that says its id, and then the
+ * text tells it, so that it never stands there twice.
+ * @param {TalkState} state
+ * @param {UtteranceFinal} event
+ */
+function arrived({ pending, me }, event) {
+  const typed = event.participant === me && event.capture === null;
+  return (
+    pending.find((m) => m.utteranceId === event.utterance_id) ??
+    (typed ? pending.find((m) => m.utteranceId === null && m.text === event.text) : undefined)
+  );
 }
 
 /** @param {TalkState} state @param {TalkUpdated} event @returns {TalkState} */

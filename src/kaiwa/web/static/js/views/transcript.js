@@ -303,7 +303,7 @@ export class TranscriptView {
     if (event.key === 'Enter' && event.target === this.#scroller) this.#hearPicked();
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (!step || event.target !== this.#scroller) return;
-    const all = [...this.#list.querySelectorAll('.entry:not(.note)')];
+    const all = [...this.#list.querySelectorAll('.entry:not(.note, .pending)')];
     const now = all.findIndex((element) => element.classList.contains('picked'));
     const next = all[now < 0 ? all.length - 1 : now + step];
     if (!(next instanceof HTMLElement)) return;
