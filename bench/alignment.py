@@ -170,21 +170,38 @@ def voiced_runs(voiced: Sequence[bool], frame_s: float, gap_s: float) -> list[tu
     return runs
 
 
-def waits(
-    steps: Sequence[Step], runs: Sequence[tuple[float, float]]
-) -> tuple[list[float], list[float]]:
-    """Of each utterance: seconds from the start of its speech to the first text of any kind, and
-    from its last voiced sample to its final text.
+@dataclass(frozen=True)
+class Wait:
+    """What somebody waited for the texts of one utterance, in seconds; None for one that did not
+    come. `computing` is what of `final` was not the pause that ended it."""
 
-    `runs` say when there was a voice. An utterance's borders only choose among them, so they may
-    be off by a tenth of a second."""
+    first: float | None
+    final: float | None
+    computing: float | None
+
+
+def waits(
+    steps: Sequence[Step],
+    runs: Sequence[tuple[float, float]],
+    ends: Sequence[tuple[float, float]],
+) -> list[Wait]:
+    """Of each utterance: from the start of its speech to the first text of any kind, and from its
+    last voiced sample to its final text.
+
+    `runs` say when there was a voice, `ends` where an utterance's voice ended and when that was
+    known. An utterance's borders only choose among them, so they may be off by a tenth of a
+    second."""
     first: dict[str, float] = {}
-    final: dict[str, float] = {}
+    final: dict[str, tuple[float, float]] = {}
     for step in steps:
         if step.utterance not in first and step.stable + step.tentative:
             start = next((run[0] for run in runs if run[1] > step.begin + 0.1), step.begin)
             first[step.utterance] = step.at - max(start, step.begin)
         if step.final:
-            nearest = min((run[1] for run in runs), key=lambda end: abs(end - step.end))
-            final[step.utterance] = step.at - nearest
-    return list(first.values()), list(final.values())
+            voice_end = min((run[1] for run in runs), key=lambda end: abs(end - step.end))
+            _, known = min(ends, key=lambda end: abs(end[0] - step.end))
+            final[step.utterance] = step.at - voice_end, step.at - known
+    return [
+        Wait(first.get(name), *final.get(name, (None, None)))
+        for name in dict.fromkeys([*first, *final])
+    ]

@@ -21,6 +21,7 @@ first    From the start of an utterance's speech to its first text of any kind; 
          worst of the utterances. Silero says where speech starts and ends, run here.
          Over TCP the whole recording is one utterance, and its text is confirmed text.
 final    From its last voiced sample to its final text (over TCP: the last line): median, worst.
+         `computing` is what is left of it once the pause that ends an utterance is over.
 errors   CER of Japanese, WER of English, of the finals against the transcript. NFKC, case folded,
          punctuation and spaces dropped. `offline` is the same weights in the same precision on the
          whole recording: 30-s windows, beam 1, no fall-back temperatures.
@@ -54,7 +55,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import alignment, server
-from bench.alignment import Step, Timed, distance, letters, spread, units
+from bench.alignment import Step, Timed, Wait, distance, letters, spread, units
 from bench.server import QUESTIONS, Cpu, cpu, pcm, serving
 from bench.targets import Kaiwa, OnlineServer, Recording, Target
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
@@ -62,7 +63,7 @@ from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, as_float
 from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.policy.agreement import join
-from kaiwa.policy.endpointing import START_PROBABILITY
+from kaiwa.policy.endpointing import START_PROBABILITY, Endpointer, SegmentEnded
 from kaiwa.settings import read_settings
 
 TAIL_S = 2.0
@@ -78,14 +79,18 @@ class Outcome:
 
     lags: list[float]
     back: int
-    first: list[float]
-    final: list[float]
+    waits: list[Wait]
     errors: int
     offline: int
     units: int
     seconds: float
     cpu_own: float
     cpu_all: float
+
+    def waited(self, what: str) -> list[float]:
+        """The waits of one kind."""
+        waits = (getattr(wait, what) for wait in self.waits)
+        return [wait for wait in waits if wait is not None]
 
 
 def pool(outcomes: Iterable[Outcome]) -> Outcome:
@@ -98,10 +103,11 @@ FIGURES: dict[str, Callable[[Outcome], float]] = {
     "p50": lambda heard: spread(heard.lags).p50,
     "p95": lambda heard: spread(heard.lags).p95,
     "back": lambda heard: heard.back,
-    "first": lambda heard: spread(heard.first).p50,
-    "first, worst": lambda heard: max(heard.first, default=math.nan),
-    "final": lambda heard: spread(heard.final).p50,
-    "final, worst": lambda heard: max(heard.final, default=math.nan),
+    "first": lambda heard: spread(heard.waited("first")).p50,
+    "first, worst": lambda heard: max(heard.waited("first"), default=math.nan),
+    "final": lambda heard: spread(heard.waited("final")).p50,
+    "final, worst": lambda heard: max(heard.waited("final"), default=math.nan),
+    "computing": lambda heard: spread(heard.waited("computing")).p50,
     "errors": lambda heard: heard.errors / heard.units,
     "offline": lambda heard: heard.offline / heard.units,
     "CPU": lambda heard: heard.cpu_own / heard.seconds,
@@ -127,7 +133,6 @@ async def measure(target: Target, recording: Recording) -> Outcome:
 
 def judge(recording: Recording, steps: Sequence[Step], used: Cpu) -> Outcome:
     emitted, back = alignment.emissions(steps)
-    first, final = alignment.waits(steps, recording.runs)
     said = ""
     for step in steps:
         if step.final:
@@ -136,8 +141,7 @@ def judge(recording: Recording, steps: Sequence[Step], used: Cpu) -> Outcome:
     return Outcome(
         lags=alignment.lags(recording.spoken, emitted),
         back=back,
-        first=first,
-        final=final,
+        waits=alignment.waits(steps, recording.runs, recording.ends),
         errors=distance(gold, units(said, recording.language)),
         offline=distance(gold, units(recording.offline, recording.language)),
         units=len(gold),
@@ -210,7 +214,8 @@ def _table(*columns: str) -> Table:
 
 
 def fell_behind(outcome: Outcome) -> bool:
-    return not outcome.final or outcome.final[-1] > BEHIND_S
+    final = outcome.waited("final")
+    return not final or final[-1] > BEHIND_S
 
 
 async def at_once(target: Target, recording: Recording, captures: int) -> list[Outcome]:
@@ -277,10 +282,26 @@ def recorded(
     ]
     vad = SileroVoiceActivity()
     frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    voiced = [vad.probability(frame) >= START_PROBABILITY for frame in frames]
+    voice = [vad.probability(frame) for frame in frames]
+    voiced = [probability >= START_PROBABILITY for probability in voice]
     runs = alignment.voiced_runs(voiced, FRAME_SAMPLES / SAMPLE_RATE, GAP_S)
     said = "".join(segment.text for segment in offline)
-    return Recording(name, language, text, sound, runs, spoken, said)
+    return Recording(name, language, text, sound, runs, ends(voice), spoken, said)
+
+
+def ends(voice: Sequence[float]) -> list[tuple[float, float]]:
+    """Where the voice of an utterance ends, and when that is known, in seconds; `voice` is the
+    probability of each frame."""
+    endpointer = Endpointer()
+    found = []
+    for number, probability in enumerate(voice, 1):
+        now = number * FRAME_SAMPLES
+        found += [
+            (decision.voice_end / SAMPLE_RATE, now / SAMPLE_RATE)
+            for decision in endpointer.step(probability, now)
+            if isinstance(decision, SegmentEnded)
+        ]
+    return found
 
 
 if __name__ == "__main__":

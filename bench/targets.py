@@ -24,7 +24,8 @@ PATIENCE_S = 60.0  # for a server that is still computing when the sound is over
 
 @dataclass(frozen=True)
 class Recording:
-    """`runs` are where a voice is, in seconds; `spoken` and `offline` come from the offline
+    """`runs` are where a voice is, in seconds; `ends` where kaiwa's rule ends an utterance: its
+    last voice, and when the pause was long enough. `spoken` and `offline` come from the offline
     decode: when each character was spoken, and the text."""
 
     name: str
@@ -32,6 +33,7 @@ class Recording:
     text: str
     sound: Samples
     runs: list[tuple[float, float]]
+    ends: list[tuple[float, float]]
     spoken: list[Timed]
     offline: str
 

@@ -8,6 +8,7 @@ import pytest
 from bench.alignment import (
     Step,
     Timed,
+    Wait,
     align,
     distance,
     emissions,
@@ -117,4 +118,6 @@ def test_waits_are_counted_from_the_first_and_the_last_voice_of_an_utterance() -
         Step(7.0, "v", "ええ", final=True, begin=4.75, end=5.95),
     ]
 
-    assert waits(steps, runs) == ([0.5, 2.0], [0.5, 1.0])
+    ends = [(3.0, 3.25), (6.0, 6.5)]
+
+    assert waits(steps, runs, ends) == [Wait(0.5, 0.5, 0.25), Wait(2.0, 1.0, 0.5)]
