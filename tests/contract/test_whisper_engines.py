@@ -83,6 +83,16 @@ def test_a_draft_changes_nothing(engine: Engine) -> None:
     assert fold(decode(engine, sound, "ja", draft=other).text) == fold(said.text)
 
 
+def test_a_word_is_as_likely_with_a_draft_as_without(engine: Engine) -> None:
+    sound = english(ENGLISH)
+    alone = decode(engine, sound, "en")
+    drafted = decode(engine, sound, "en", draft=alone)
+
+    assert [word.probability for word in drafted.words] == pytest.approx(
+        [word.probability for word in alone.words], abs=0.15
+    )
+
+
 @pytest.mark.parametrize("heard_before_s", [0.5, 1.5])
 def test_what_was_heard_before_need_not_be_heard_again(
     engine: Engine, heard_before_s: float

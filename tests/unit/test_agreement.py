@@ -83,6 +83,13 @@ def test_a_latin_word_in_japanese_is_not_split() -> None:
     assert after("私はMicroの", "私はMicrosoftの").stable == "私は"
 
 
+def test_a_loanword_is_stable_as_a_whole_and_a_compound_as_it_grows() -> None:
+    assert after("これはマイク", "これはマイクロ").stable == "これは"
+    assert after("これはマイクロの", "これはマイクロの").stable == "これはマイクロの"
+    assert after("カスタムスピーチ", "カスタムスピーチポ").stable == "カスタムスピーチ"
+    assert after("ラーメンとパン", "ラーメンとパン").stable == "ラーメンと"
+
+
 def test_agreement_goes_on_behind_the_stable_text() -> None:
     hypothesis = after("今日は", "今日はいい", "今日はいい天気", "今日はいい天気です")
 

@@ -11,8 +11,8 @@ on must not hold up the rest for ever, so what is older than OLD is stable as it
 
 Hypotheses agree on characters, compared with width, case, punctuation and
 spacing folded away, because Whisper changes its mind about 、 and 。 at every step and Japanese has
-no spaces; scripts that do have spaces agree on whole words, and a word is whole when the newer
-one has gone on behind it.
+no spaces; scripts that do have spaces agree on whole words, katakana on loanwords, and a word is
+whole when the newer one has gone on behind it.
 
 The law of this file: stable text only ever grows at its end, and stable + tentative never says
 the same stretch of sound twice.
@@ -34,6 +34,10 @@ DOUBTED: Final = ms_to_samples(500)
 SURE: Final = 0.3
 """A character that is less probable than this is doubted."""
 OLD: Final = ms_to_samples(2_000)
+LOANWORD: Final = 6
+"""Characters of katakana in a row that are stable together or not at all: half of a loanword is
+often spelt otherwise once the rest is heard (マイクロ, Microsoft). A longer run is a compound, and
+does not wait for its end."""
 
 _MEANINGFUL_PUNCTUATION = frozenset("%&@#*/")
 """Punctuation to Unicode, but a word to whoever says it."""
@@ -96,7 +100,9 @@ class _Folded:
         """Whether the first `count` folded characters end a word that more sound cannot
         lengthen."""
         end = self.ends[count]
-        return end >= 0 and (count < len(self.key) or not is_spaced(self.text[end - 1]))
+        if end < 0 or count < len(self.key):
+            return end >= 0
+        return not (is_spaced(self.text[end - 1]) or 0 < _katakana(self.text, end) < LOANWORD)
 
     def behind(self, key: str) -> _Folded:
         """What it says after the folded text that was shown already."""
@@ -133,9 +139,19 @@ def _belongs(text: str, before: int, at: int) -> bool:
     """Whether the character `at` continues the word or the character that `before` is in."""
     if unicodedata.combining(text[at]) or unicodedata.category(text[at])[0] == "M":
         return True
+    if before + 1 == at and _katakana(text, at + 1) > 1 and _katakana(text, at) < LOANWORD:
+        return True
     if not (is_spaced(text[before]) and is_spaced(text[at])):
         return False
     return not any(between.isspace() for between in text[before + 1 : at])
+
+
+def _katakana(text: str, end: int) -> int:
+    """How many characters of katakana in a row end there."""
+    begin = end
+    while begin and ("ァ" <= text[begin - 1] <= "ヺ" or text[begin - 1] in "ーヽヾ"):
+        begin -= 1
+    return end - begin
 
 
 class Agreement:

@@ -9,7 +9,15 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
-from kaiwa.adapters.asr_whisper.engine import FRAME_S, POSITIONS, Decode, Draft, Frontend, Stopper
+from kaiwa.adapters.asr_whisper.engine import (
+    FRAME_S,
+    POSITIONS,
+    SETTLE_S,
+    Decode,
+    Draft,
+    Frontend,
+    Stopper,
+)
 from kaiwa.domain.audio import Samples
 from kaiwa.domain.speech import Word
 
@@ -41,9 +49,10 @@ class CTranslate2Engine:
         window_s: float,
         *,
         before: Any = None,
+        settle_s: float = SETTLE_S,
         stopper: Stopper | None = None,
     ) -> ctranslate2.StorageView:
-        del before, stopper
+        del before, settle_s, stopper
         mel = self._frontend.mel(samples, window_s)
         return self._model.encode(ctranslate2.StorageView.from_array(mel))
 

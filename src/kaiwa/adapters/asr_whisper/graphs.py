@@ -18,7 +18,11 @@ log-probability), `logits` [V] (of the first row), `attention` [A, N, S] (the al
 `next_k.L` and `next_v.L` [1, H, T + N, D].
 
 Weights are int8 with a scale for each output, activations are quantised as they come; attention,
-norms and sums are float32.
+norms and sums are float32. What onnxruntime quantises gets one scale for all its rows, and the
+tokens in front of a text are tens of times larger inside than those of the text. So the decoder
+brings its rows to one size first: else a token that is read together with others is another one
+than if it is read alone, and a draft changes the text (44 errors instead of 29 in 432 words, and
+24 with rows of one size).
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ F32 = npt.NDArray[np.float32]
 _OPSET = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 _IR = 10
 _EPSILON = 1e-5
+_LEAST = 1e-9
+"""To divide by where all is zero."""
 _PENALTY = -1e3
 """On tokens that are never text: more than any logit, and it comes off again without a loss."""
 
@@ -90,7 +96,7 @@ def encoder_model(weights: Weights) -> bytes:
 
 def decoder_model(weights: Weights, suppressed: Sequence[int]) -> bytes:
     """The decoder graph, serialised; `suppressed` are the tokens that `best` never is."""
-    graph = _Graph(weights)
+    graph = _Graph(weights, even_rows=True)
     _, layers = weights.layers
     embeddings = weights.array("decoder/embeddings/weight")
     x = graph.embedding("tokens", embeddings)
@@ -155,10 +161,12 @@ def _axes(axis: int) -> npt.NDArray[np.int64]:
 
 
 class _Graph:
-    """A graph being built; every method adds nodes and gives the name of what they compute."""
+    """A graph being built; every method adds nodes and gives the name of what they compute.
+    `even_rows`: all rows of a product are brought to one size before they are quantised."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, *, even_rows: bool = False) -> None:
         self._weights = weights
+        self._even_rows = even_rows
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._head_width = weights.width // weights.heads
@@ -227,11 +235,17 @@ class _Graph:
         return self.add("Reshape", self.add("Transpose", x, perm=[0, 2, 1, 3]), shape)
 
     def _quantised(self, x: str, weight: F32, bias: F32) -> str:
-        scale = np.maximum(np.abs(weight).max(axis=1), 1e-9) / 127
-        table = np.rint(weight / scale[:, np.newaxis]).astype(np.int8)
-        scales = self.constant(scale.astype(np.float32))
-        inputs = [x, self.constant(table.T), scales, "", self.constant(bias)]
-        return self.add("DynamicQuantizeMatMul", *inputs, domain="com.microsoft")
+        scale = np.maximum(np.abs(weight).max(axis=1), _LEAST) / 127
+        table = self.constant(np.rint(weight / scale[:, np.newaxis]).astype(np.int8).T)
+        factors = [table, self.constant(scale.astype(np.float32)), ""]
+        added = self.constant(bias)
+        if not self._even_rows:
+            return self.add("DynamicQuantizeMatMul", x, *factors, added, domain="com.microsoft")
+        size = self.add("ReduceMax", self.add("Abs", x), self.constant(_axes(-1)))
+        size = self.add("Max", size, self.constant(np.array(_LEAST, np.float32)))
+        y = self.add("Div", x, size)
+        y = self.add("DynamicQuantizeMatMul", y, *factors, domain="com.microsoft")
+        return self.add("Add", self.add("Mul", y, size), added)
 
     def model(
         self,

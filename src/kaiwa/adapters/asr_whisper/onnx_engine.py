@@ -101,11 +101,11 @@ class OnnxEngine:
         window_s: float,
         *,
         before: _Encoded | None = None,
+        settle_s: float = SETTLE_S,
         stopper: Stopper | None = None,
     ) -> _Encoded:
         before = before or self._unheard
-        settled = max(0, round((seconds(samples) - SETTLE_S) / FRAME_S))
-        kept = min(before.settled, settled)
+        kept = min(before.settled, _places(seconds(samples) - settle_s))
         skip = min(kept, 1)
         mel = self._frontend.mel(samples, window_s)[:, :, 2 * (kept - skip) :]
         feed = {"mel": mel, "skip": np.array([skip], np.int64)} | before.first(kept)
@@ -113,7 +113,7 @@ class OnnxEngine:
         arrays = dict(zip(names, self._encoder.run(names, feed, stopper), strict=True))
         own = {name: arrays[name] for name in before.own}
         cross = {name: arrays[name] for name in before.cross}
-        return _Encoded(own, cross, settled)
+        return _Encoded(own, cross, _places(seconds(samples) - SETTLE_S))
 
     def languages(self, encoded: _Encoded) -> list[tuple[str, float]]:
         tokenizer = self._frontend.tokenizer("en")
@@ -177,6 +177,11 @@ class OnnxEngine:
             confidence=self._frontend.confidence(language, tokens, logprobs),
             words=words,
         )
+
+
+def _places(sound_s: float) -> int:
+    """How many places of the encoder's output lie in so much sound."""
+    return max(0, round(sound_s / FRAME_S))
 
 
 def _continued(draft: Sequence[int], tokens: Sequence[int]) -> list[int]:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from kaiwa.adapters.asr_whisper.engine import (
+    FINAL_SETTLE_S,
     FULL_CONTEXT_S,
     NO_DRAFT,
+    SETTLE_S,
     Decode,
     Draft,
     Engine,
@@ -147,10 +149,15 @@ class Transcriber:
     ) -> Decode | None:
         speech_s = seconds(samples)
         draft = known.drafts.get(context.piece, NO_DRAFT)
-        before = known.views.get(context.piece)
         if context.final:  # all of it is looked at once more
-            draft, before = Draft(draft.tokens), None
-        encoded = self._engine.encode(samples, window_s, before=before, stopper=context.stopper)
+            draft = Draft(draft.tokens)
+        encoded = self._engine.encode(
+            samples,
+            window_s,
+            before=known.views.get(context.piece),
+            settle_s=FINAL_SETTLE_S if context.final else SETTLE_S,
+            stopper=context.stopper,
+        )
         language = self._language(encoded, known, speech_s)
         said = self._engine.decode(
             encoded,
