@@ -160,11 +160,12 @@ function timing(reply, open) {
   const bars = waterfall(reply);
   if (!bars.length) return null;
   const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[STAGES[0]];
+  if (first === undefined) return null; // it was over before it began
   const whole = Math.max(bars[bars.length - 1].to, 1);
   return h(
     'details',
     { class: 'timing', open, 'data-testid': 'timing' },
-    h('summary', {}, t('reply.timing', { s: seconds(first ?? whole) })),
+    h('summary', {}, t('reply.timing', { s: seconds(first) })),
     h(
       'dl',
       {},
