@@ -1,13 +1,12 @@
 /** The ring around the microphone's button: it moves with the voice. */
 
+import { level } from '../audio/level.js';
 import { h } from '../dom.js';
 
 const BARS = 56;
 const SIZE = 116; // CSS pixels; the button inside has 76
 const INNER = 44;
 const REACH = 9; // the rays end before the words above and the field below
-const QUIET_DB = -55; // of full scale: a quiet room
-const LOUD_DB = -12;
 
 export class MeterView {
   element = h('canvas', { class: 'meter', width: SIZE * 2, height: SIZE * 2, 'aria-hidden': 'true' });
@@ -32,7 +31,6 @@ export class MeterView {
     if (!this.#analyser) {
       this.#level = 0;
       this.#bars.fill(0);
-      this.element.parentElement?.style.removeProperty('--level');
       delete document.documentElement.dataset.level;
       return;
     }
@@ -49,13 +47,7 @@ export class MeterView {
 
   /** @param {AnalyserNode} analyser */
   #measure(analyser) {
-    const wave = new Float32Array(analyser.fftSize);
-    analyser.getFloatTimeDomainData(wave);
-    let sum = 0;
-    for (const sample of wave) sum += sample * sample;
-    const db = 10 * Math.log10(sum / wave.length + 1e-12);
-    const level = Math.max(0, Math.min(1, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
-    this.#level = Math.max(level, this.#level * 0.88); // quick to rise, slow to fall
+    this.#level = Math.max(level(analyser), this.#level * 0.88); // quick to rise, slow to fall
     document.documentElement.dataset.level = this.#level.toFixed(2);
     const spectrum = new Uint8Array(analyser.frequencyBinCount);
     analyser.getByteFrequencyData(spectrum);
