@@ -170,10 +170,11 @@ export class DockView {
     const talk = session?.state ?? null;
     const listener = talk?.role === 'listener';
     const going = talk ? talk.asking || goingReply(talk) !== null : false;
-    const sounding = state.sound === 'playing' || talk?.playing != null;
+    const waiting = state.sound === 'waiting';
+    const sounding = !waiting && (state.sound === 'playing' || talk?.playing != null);
     const hearing = talk !== null && isSpeaking(talk, talk.me);
     const { mic, muted } = state;
-    const shown = controlState({ mic, muted, hearing, thinking: going, speaking: sounding });
+    const shown = controlState({ mic, muted, hearing, thinking: going || waiting, speaking: sounding });
     const root = document.documentElement.dataset;
     root.micState = mic === 'listening' && hearing ? 'hearing' : mic;
     root.control = shown;
@@ -191,7 +192,7 @@ export class DockView {
     this.#hide(this.#mute, off || muted);
     this.#mute.setAttribute('aria-label', t('dock.mute'));
     this.#mute.title = t('dock.mute');
-    this.#hide(this.#stop, !going && !sounding);
+    this.#hide(this.#stop, !going && !waiting && !sounding);
     this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
@@ -236,7 +237,7 @@ export class DockView {
     const { state, session } = this.controller;
     const away = state.stream === 'connecting' && session?.state.ready;
     if (away && (shown === 'asleep' || shown === 'thinking')) return { key: 'status.offline' };
-    if (shown === 'thinking' && session && goingReply(session.state)?.text) {
+    if (shown === 'thinking' && session && (state.sound === 'waiting' || goingReply(session.state)?.text)) {
       return { key: 'status.answering', values: { name } };
     }
     return { key: `status.${shown}`, values: { name } };
