@@ -136,7 +136,7 @@ export class PageView {
     this.#notices.update();
     const phase = state.phase;
     if (phase === 'loading' || phase === 'unreachable') {
-      const text = phase === 'unreachable' ? t('app.unreachable') : '';
+      const text = phase === 'unreachable' ? t('app.unreachable') : 'kaiwa'; // as index.html begins
       this.#show(h('p', { class: 'waiting', role: 'status' }, brandIcon(), text));
       return;
     }
