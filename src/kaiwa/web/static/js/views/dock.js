@@ -198,7 +198,9 @@ export class DockView {
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
     this.#handsFree.hidden = !talk;
-    this.#handsFree.setAttribute('aria-pressed', String(talk?.settings.mode === 'hands-free'));
+    const handsFree = talk?.settings.mode === 'hands-free';
+    this.#handsFree.setAttribute('aria-pressed', String(handsFree));
+    this.element.dataset.call = String(handsFree && !off);
 
     this.#controls.hidden = listener;
     this.#form.hidden = listener || !talk;
@@ -240,7 +242,8 @@ export class DockView {
     if (shown === 'thinking' && session && (state.sound === 'waiting' || goingReply(session.state)?.text)) {
       return { key: 'status.answering', values: { name } };
     }
-    return { key: `status.${shown}`, values: { name } };
+    const call = shown === 'listening' && session?.state.settings.mode === 'hands-free';
+    return { key: call ? 'status.handsFree' : `status.${shown}`, values: { name } };
   }
 
   #send() {

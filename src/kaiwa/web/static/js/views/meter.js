@@ -5,11 +5,12 @@ import { h } from '../dom.js';
 
 const BARS = 56;
 const SIZE = 116; // CSS pixels; the button inside has 76
+const SHARP = 3; // pixels of the canvas in one of CSS: it may be drawn larger
 const INNER = 44;
 const REACH = 9; // the rays end before the words above and the field below
 
 export class MeterView {
-  element = h('canvas', { class: 'meter', width: SIZE * 2, height: SIZE * 2, 'aria-hidden': 'true' });
+  element = h('canvas', { class: 'meter', width: SIZE * SHARP, height: SIZE * SHARP, 'aria-hidden': 'true' });
   /** @type {AnalyserNode | null} */
   #analyser = null;
   #level = 0;
@@ -27,7 +28,7 @@ export class MeterView {
   #draw = () => {
     const canvas = this.element.getContext('2d');
     if (!canvas) return;
-    canvas.clearRect(0, 0, SIZE * 2, SIZE * 2);
+    canvas.clearRect(0, 0, SIZE * SHARP, SIZE * SHARP);
     if (!this.#analyser) {
       this.#level = 0;
       this.#bars.fill(0);
@@ -36,7 +37,7 @@ export class MeterView {
     }
     this.#measure(this.#analyser);
     canvas.save();
-    canvas.scale(2, 2);
+    canvas.scale(SHARP, SHARP);
     canvas.translate(SIZE / 2, SIZE / 2);
     canvas.strokeStyle = getComputedStyle(this.element).color;
     if (this.#calm.matches) this.#drawCalm(canvas);
