@@ -238,7 +238,7 @@ export class DockView {
   #statusNow(shown, name) {
     const { state, session } = this.controller;
     const away = state.stream === 'connecting' && session?.state.ready;
-    if (away && (shown === 'asleep' || shown === 'thinking')) return { key: 'status.offline' };
+    if (away && ['asleep', 'thinking', 'finishing'].includes(shown)) return { key: 'status.offline' };
     if (shown === 'thinking' && session && (state.sound === 'waiting' || goingReply(session.state)?.text)) {
       return { key: 'status.answering', values: { name } };
     }
