@@ -1,9 +1,9 @@
-"""What belongs to the server and to one's account, at the page."""
+"""What belongs to the server, to one's account and to one's browser, at the page."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, Route, expect
@@ -21,6 +21,20 @@ from tests.browser.visitor import (
 )
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
+
+OPENED: Final = """
+window.opened = [];
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wish) => {
+  const stream = await open(wish);
+  opened.push(...stream.getTracks());
+  return stream;
+};
+"""
+HEARD: Final = "() => parseFloat(document.querySelector('.mic-trial i').style.scale) > 0.3"
+ENDED: Final = "() => opened.length > 0 && opened.every((track) => track.readyState === 'ended')"
+CHANGED: Final = "() => opened.length === 2 && opened[0].readyState === 'ended'"
+"""Of the tracks of microphones; and what the line beside their choice shows."""
 
 
 @over_loopback
@@ -165,6 +179,45 @@ def test_the_archive_is_there_in_another_browser_too(
     expect(there.page.locator(".archive summary")).to_contain_text("1")
     expect(there["talk-list"].locator("li")).to_have_count(0)
     here.check_untroubled(NOBODY_YET)
+
+
+@over_loopback
+def test_the_level_shows_which_microphone_hears_and_none_stays_open(owner: Visitor) -> None:
+    owner.page.add_init_script(OPENED)
+    owner.open("/")
+    owner.new_talk()
+    owner["prefs"].click()
+    assert owner.page.evaluate("opened.length") == 0  # nobody listens unasked
+    for end in ("try-microphone", "close-dialog"):
+        owner["try-microphone"].click()
+        owner.page.wait_for_function(HEARD)
+        expect(owner["mic-trial"]).to_have_text(SOME_TEXT)
+        owner[end].click()
+        owner.page.wait_for_function(ENDED)
+    expect(owner["prefs-dialog"]).to_have_count(0)
+    assert owner.root("mic-state") == "asleep"
+    owner.check_untroubled()
+
+
+@over_loopback
+def test_a_talk_goes_on_with_another_microphone(owner: Visitor) -> None:
+    owner.page.add_init_script(OPENED)
+    owner.open("/")
+    owner.new_talk()
+    owner.open_microphone()
+    owner.wait_for_mic("listening", "hearing")
+    owner["prefs"].click()
+    expect(owner["try-microphone"]).to_be_hidden()  # it is heard already
+    owner.page.wait_for_function(HEARD)
+    owner["pref-microphone"].select_option(index=2)
+    owner.page.wait_for_function(CHANGED)
+    owner["close-dialog"].click()
+    assert owner.page.evaluate("opened[1].readyState") == "live"
+    owner.partials.wait_for(timeout=MODEL_MS)
+    owner.close_microphone()
+    expect(owner.utterances.last).to_have_text(SOME_TEXT, timeout=MODEL_MS)
+    owner.page.wait_for_function(ENDED)
+    owner.check_untroubled()
 
 
 GOING = {

@@ -77,3 +77,24 @@ def test_a_reply_is_heard_to_its_end_though_the_network_was_cut(
     assert spoken == len(clips) > 1
     assert all(clip["ended"] for clip in clips)
     hanako.check_untroubled(GONE, AWAY, NOBODY_YET)
+
+
+@over_loopback
+def test_a_reply_waits_for_a_network_that_gives_nothing_and_goes_on(
+    network: Network, hanako: Visitor, owner_state: object
+) -> None:
+    hanako.type("日本の四季について、二つの文で話して。")
+    hanako.ask()
+    hanako.page.locator(".clause.lit").wait_for(timeout=MODEL_MS)
+    network.stall()
+    expect(hanako["status"]).to_have_attribute("data-status", "offline")
+    fetched = hanako.clips()
+    assert all(clip["ended"] - clip["began"] > clip["seconds"] * 0.9 for clip in fetched)
+    network.heal()
+    hanako.wait_until_live()
+    hanako.page.wait_for_function(
+        "heard => journal.clips.filter(({ ended }) => ended).length > heard",
+        arg=len(fetched),
+        timeout=MODEL_MS,
+    )
+    hanako.check_untroubled(GONE, AWAY, NOBODY_YET)

@@ -38,6 +38,23 @@ navigator.wakeLock.request = async (kind) => {
   return lock;
 };
 """
+CUT: Final = """() => {
+  const all = document.querySelectorAll('dialog[open] *, .dock *, .talk-head *');
+  const seen = [...all].filter((each) => each.checkVisibility() && each.localName !== 'canvas');
+  return seen.filter((each) => {
+    const [inner, outer] = [each, each.closest('dialog, .dock, .talk-head')].map(
+      (element) => element.getBoundingClientRect());
+    return inner.left < outer.left - 1 || inner.right > outer.right + 1;
+  }).map(({ outerHTML }) => outerHTML.slice(0, 200));
+}"""
+"""What sticks out of where it belongs."""
+DIALOGS: Final = (
+    ["settings"],
+    ["prefs"],
+    ["more", "menu-share"],
+    ["more", "menu-people"],
+    ["more", "menu-inside"],
+)
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -253,13 +270,7 @@ def test_axe_finds_nothing(
         guest.type("こんにちは。")
         expect(guest.utterances).to_have_count(1)
         _check_with_axe(guest)
-        for path in (
-            ["settings"],
-            ["prefs"],
-            ["more", "menu-share"],
-            ["more", "menu-people"],
-            ["more", "menu-inside"],
-        ):
+        for path in DIALOGS:
             for step in path:
                 guest[step].click()
             guest["close-dialog"].wait_for()
@@ -271,6 +282,46 @@ def test_axe_finds_nothing(
         guest["search-input"].fill("こん")
         _check_with_axe(guest)
         assert guest.page.evaluate("document.documentElement.scrollWidth") <= width
+        guest.check_untroubled()
+
+
+@over_loopback
+@pytest.mark.parametrize("locale", ["ja-JP", "en-GB"])
+def test_nothing_is_cut_off_on_a_phone_with_the_largest_text(
+    server: KaiwaServer, chromium: Browser, owner_state: Any, locale: str
+) -> None:
+    look = {"viewport": {"width": 360, "height": 740}, "locale": locale}
+    with visitor(chromium, base_url=server.url, storage_state=owner_state, **look) as guest:
+        guest.page.add_init_script("localStorage['kaiwa.preferences'] = '{\"text\":\"larger\"}'")
+        guest.open("/")
+        talk = guest.new_talk()
+        with server.client(server.token("Alexandra Featherstonehaugh")) as someone:
+            someone.get("/auth/me")
+        guest["more"].click()
+        guest["menu-people"].click()
+        guest["member-name"].fill("Alexandra Featherstonehaugh")
+        guest.page.keyboard.press("Enter")
+        expect(guest["members-dialog"].get_by_role("listitem")).to_have_count(2)
+        assert guest.page.evaluate(CUT) == []
+        guest["close-dialog"].click()
+        for path in DIALOGS:
+            for step in path:
+                guest[step].click()
+            guest["close-dialog"].wait_for()
+            assert guest.page.evaluate(CUT) == []
+            guest["close-dialog"].click()
+        guest.open_microphone()
+        guest["mute"].wait_for()
+        guest.ask()
+        guest["stop"].wait_for()
+        assert guest.page.evaluate(CUT) == []
+        guest["stop"].click()
+        guest.close_microphone()
+        guest.page.set_viewport_size({"width": 1280, "height": 740})
+        expect(guest["people"]).to_be_visible()
+        guest.open("/#/")
+        expect(guest["people"]).to_be_hidden()
+        expect(guest.page.locator(f'[data-talk="{talk}"]').first).to_be_visible()
         guest.check_untroubled()
 
 

@@ -27,6 +27,16 @@ async def test_a_first_visit_gets_what_it_shows_and_under_150_kb_of_script(home:
         assert sent < 150_000
 
 
+async def test_all_styles_come_in_one_request_in_their_order(home: House) -> None:
+    async with home.client() as http:
+        index = (await http.get("/")).text
+        (path,) = re.findall(r'rel="stylesheet" href="(/static/[^"]+)"', index)
+        served = (await http.get(path)).text
+    linked = re.findall(r'href="/static/(css/[^"]+)"', (STATIC / "index.html").read_text())
+    assert len(linked) == len(list((STATIC / "css").iterdir()))
+    assert served == "".join((STATIC / name).read_text() for name in linked)
+
+
 async def test_comments_stay_at_home_and_lines_keep_their_numbers(home: House) -> None:
     async with home.client() as http:
         index = (await http.get("/")).text

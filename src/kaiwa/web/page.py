@@ -22,6 +22,9 @@ _TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest
 _SQUEEZABLE: Final = frozenset({".js", ".json", ".css", ".svg", ".html", ".webmanifest"})
 _FIRST: Final = "js/main.js"
 _IMPORTS: Final = re.compile(r"^(?:import|export) (?:[^'\";]*? from )?'(\.[^']+)'", re.MULTILINE)
+_STYLESHEETS: Final = re.compile(r'(?:\s*<link rel="stylesheet" href="/static/[^"]+">)+')
+_STYLES: Final = "css/page.css"
+"""All stylesheets, in the document's order: one request before the first paint."""
 _COMMENTS: Final = re.compile(
     rb"^[ ]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ ]*$", re.MULTILINE | re.DOTALL
 )
@@ -60,6 +63,7 @@ def page_router(folder: Path = STATIC) -> APIRouter:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.endswith(".d.ts")
     }
+    contents[_STYLES] = b"".join(contents[name] for name in _stylesheets(contents))
     digest = hashlib.sha256()
     for name, plain in contents.items():
         digest.update(f"{name}\0{len(plain)}\0".encode())
@@ -88,6 +92,11 @@ def _content(path: Path) -> bytes:
     return _without_comments(plain) if path.suffix == ".js" else plain
 
 
+def _stylesheets(contents: dict[str, bytes]) -> list[str]:
+    links = _STYLESHEETS.search(contents["index.html"].decode())
+    return [] if links is None else re.findall(r'"/static/([^"]+)"', links[0])
+
+
 def _at_once(contents: dict[str, bytes]) -> list[str]:
     """The modules that the first one needs, by their import statements; what is imported later,
     by a call, comes when it is called."""
@@ -112,5 +121,7 @@ def _index(contents: dict[str, bytes], version: str) -> bytes:
     that, each would be found only when the one that imports it has come."""
     links = [f'<link rel="modulepreload" href="/static/{name}">' for name in _at_once(contents)]
     links += [f'<link rel="preload" as="fetch" crossorigin href="/static/{w}">' for w in _WORKLETS]
-    text = contents["index.html"].decode().replace("  </head>", "\n".join([*links, "  </head>"]))
+    styles = f'\n    <link rel="stylesheet" href="/static/{_STYLES}">'
+    text = _STYLESHEETS.sub(styles, contents["index.html"].decode())
+    text = text.replace("  </head>", "\n".join([*links, "  </head>"]))
     return text.replace('"/static/', f'"/static/{version}/').encode()

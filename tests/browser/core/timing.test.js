@@ -21,9 +21,16 @@ test('timing: percentiles by the nearest rank', () => {
   equal(percentile(Array.from({ length: 100 }, (_, i) => i + 1), 0.95), 95);
 });
 
-test('timing: what was cut off says nothing about a talk', () => {
-  const entries = [reply({ total: 100 }), reply({ total: 9000 }, 'interrupted'), { kind: 'note' }];
-  const { replies, stages } = statistics(entries);
-  equal(replies, 1);
-  equal(stages, [{ stage: 'total', p50: 100, p95: 100 }]);
+test('timing: what was cut off counts up to where it was', () => {
+  const cut = reply({ first_token: 300, total: 9000 }, 'interrupted');
+  const { replies, stages } = statistics([reply({ first_token: 100, total: 800 }), cut, { kind: 'note' }]);
+  equal(replies, 2);
+  equal(stages, [
+    { stage: 'first_token', p50: 100, p95: 300 },
+    { stage: 'total', p50: 800, p95: 800 },
+  ]);
+});
+
+test('timing: replies that were stopped before they began have no stages', () => {
+  equal(statistics([reply({ total: 40 }, 'interrupted')]), { replies: 1, stages: [] });
 });

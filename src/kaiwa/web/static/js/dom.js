@@ -23,20 +23,27 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** @param {string} name of a symbol in index.html */
+/** @param {string} name of a symbol in index.html, drawn in the colour of the text */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg');
+  const svg = picture(name);
   svg.setAttribute('class', 'icon');
+  return svg;
+}
+
+/** With its own colours. */
+export function brandIcon() {
+  return picture('brand');
+}
+
+/** @param {string} name */
+function picture(name) {
+  const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('aria-hidden', 'true');
   svg.setAttribute('focusable', 'false');
   const use = document.createElementNS(SVG, 'use');
   use.setAttribute('href', `#i-${name}`);
   svg.append(use);
   return svg;
-}
-
-export function brandIcon() {
-  return h('img', { src: new URL('../icon.svg', import.meta.url), alt: '' });
 }
 
 /** Changes the text only where it differs, so that nothing is announced twice. */

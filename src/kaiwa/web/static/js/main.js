@@ -30,7 +30,7 @@ let unwatch = () => {};
 controller.store.watch(draw);
 controller.store.watch(() => {
   const { mic, sound } = controller.state;
-  stayAwake(mic !== 'asleep' || sound === 'playing');
+  stayAwake(mic !== 'asleep' || sound !== 'idle');
 });
 controller.onSession = () => {
   unwatch();

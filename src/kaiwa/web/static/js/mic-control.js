@@ -72,6 +72,14 @@ export class MicControl {
     await this.#capture?.finish();
   }
 
+  /** Another microphone was chosen: the talk goes on with it; a muted one goes to sleep. */
+  change() {
+    const { mic, muted } = this.controller.state;
+    if (mic !== 'listening' && mic !== 'reconnecting') return;
+    void this.end();
+    if (!muted) void this.controller.beginCapture();
+  }
+
   /** @param {string} capture @param {number} offset */
   durable(capture, offset) {
     if (this.#capture?.id === capture) this.#capture.durable(offset);

@@ -9,6 +9,7 @@
 import { mintId } from './core/ids.js';
 import { fit, goingReply, mineUnfinished, openTalk, reduce, replyById } from './core/state.js';
 import { playsHere, speakerOf } from './core/voice.js';
+import { ApiError } from './api.js';
 import { HeardReporter } from './audio/heard.js';
 import { Player } from './audio/playback.js';
 import { Recording } from './audio/recording.js';
@@ -125,8 +126,8 @@ export class TalkSession {
       const event = await this.options.api.say(this.id, text, key);
       this.store.dispatch({ type: 'message.accepted', key, utteranceId: event.utterance_id });
     } catch (error) {
-      this.store.dispatch({ type: 'message.failed', key });
-      this.options.onTrouble('message.failed', error);
+      this.store.dispatch({ type: 'message.failed', key }); // which stands beside the message
+      if (!(error instanceof ApiError && error.retryable)) this.options.onTrouble('message.failed', error);
     }
   }
 

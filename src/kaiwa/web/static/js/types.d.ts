@@ -140,7 +140,8 @@ export type Command =
 
 export type MicState = 'asleep' | 'opening' | 'listening' | 'reconnecting' | 'finishing';
 export type ControlState = MicState | 'muted' | 'hearing' | 'thinking' | 'speaking';
-export type SoundState = 'idle' | 'playing' | 'blocked';
+/** Waiting: for the sound of the next clause, which is on its way. */
+export type SoundState = 'idle' | 'waiting' | 'playing' | 'blocked';
 export type StreamState = 'idle' | 'connecting' | 'live';
 export type Notice = {
   id: number;

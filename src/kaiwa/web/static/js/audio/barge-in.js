@@ -4,6 +4,7 @@
  */
 
 import { Ducking } from '../core/ducking.js';
+import { decibels } from './level.js';
 
 const STEP_MS = 15;
 
@@ -16,13 +17,9 @@ const STEP_MS = 15;
  */
 export function watchForBargeIn(analyser, player) {
   const ducking = new Ducking();
-  const wave = new Float32Array(analyser.fftSize);
   let before = false;
   const timer = setInterval(() => {
-    analyser.getFloatTimeDomainData(wave);
-    const power = wave.reduce((sum, sample) => sum + sample * sample, 0) / wave.length;
-    const db = 10 * Math.log10(power + 1e-12);
-    const ducked = ducking.step(db, performance.now(), Boolean(player()?.replyId));
+    const ducked = ducking.step(decibels(analyser), performance.now(), Boolean(player()?.replyId));
     if (ducked !== before) player()?.duck(ducked);
     before = ducked;
   }, STEP_MS);

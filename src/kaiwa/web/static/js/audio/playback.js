@@ -3,7 +3,7 @@
  * stops at once. A clause is either a clip from the server or text for the browser's own voice.
  */
 
-/** @import {Clause, TalkSettings, Position} from '../types.js' */
+/** @import {Clause, Position, SoundState, TalkSettings} from '../types.js' */
 import { endOf, placeHeard } from '../core/voice.js';
 import { preferences, watchPreferences } from '../prefs.js';
 import { languageOf, speakAloud } from './browser-voice.js';
@@ -31,7 +31,7 @@ const WAKE_MS = 400; // an AudioContext that is allowed to run does so by then
  * @property {(clip: string, signal: AbortSignal) => Promise<ArrayBuffer>} load
  * @property {(at: {replyId: string, clause: number} | null) => void} onPlaying
  * @property {(position: Position) => void} onHeard
- * @property {(state: 'idle' | 'playing' | 'blocked') => void} onState
+ * @property {(state: SoundState) => void} onState
  * @property {(code: string) => void} onTrouble
  */
 
@@ -284,7 +284,9 @@ export class Player {
   }
 
   #tick() {
+    if (!this.#items.length || !this.#may) return;
     const item = this.#current();
+    this.options.onState(item ? 'playing' : 'waiting');
     if (!item) return;
     const position = { replyId: item.replyId, clause: item.clause.index, ms: this.#elapsed(item) };
     const now = performance.now();
@@ -313,16 +315,17 @@ export class Player {
       : (audio().currentTime - item.from) * 1000;
   }
 
+  /** Whether the browser lets the next clause sound. */
+  get #may() {
+    return !this.#items[0]?.clause.clip || audio().state === 'running';
+  }
+
   #stateChanged = () => {
-    if (!this.#items.length) return;
-    if (!this.#items[0].clause.clip || audio().state === 'running') {
-      this.options.onState('playing');
-      return;
-    }
+    if (this.#may) return this.#tick();
     void audio().resume();
     clearTimeout(this.#wake);
     this.#wake = setTimeout(() => {
-      if (this.#items.length && audio().state !== 'running') this.options.onState('blocked');
+      if (!this.#may) this.options.onState('blocked');
     }, WAKE_MS);
   };
 }

@@ -109,7 +109,7 @@ export function heardParts(reply) {
   if (!reply.cut) return { heard: reply.text, rest: '' };
   const heard = reply.cut.heardText;
   const rest = reply.text.startsWith(heard) ? reply.text.slice(heard.length) : '';
-  return { heard, rest };
+  return { heard, rest: rest.trim() && rest };
 }
 
 /**

@@ -21,14 +21,16 @@ export function waterfall(reply) {
 }
 
 /**
- * How long the complete replies of a talk took.
+ * How long the replies of a talk took to each stage; one that was cut off counts up to its end,
+ * which is none of its stages.
  * @param {Entry[]} entries
  */
 export function statistics(entries) {
-  const replies = entries.filter((entry) => entry.kind === 'reply' && entry.status === 'complete');
+  const replies = entries.flatMap((e) => (e.kind === 'reply' && e.status !== 'going' ? [e] : []));
   const stages = STAGES.map((stage) => {
     const times = replies
-      .map((reply) => /** @type {Reply} */ (reply).timing[stage])
+      .filter(({ status }) => stage !== 'total' || status === 'complete')
+      .map(({ timing }) => timing[stage])
       .filter((ms) => ms !== undefined);
     return { stage, p50: percentile(times, 0.5), p95: percentile(times, 0.95) };
   });

@@ -170,10 +170,11 @@ export class DockView {
     const talk = session?.state ?? null;
     const listener = talk?.role === 'listener';
     const going = talk ? talk.asking || goingReply(talk) !== null : false;
-    const sounding = state.sound === 'playing' || talk?.playing != null;
+    const waiting = state.sound === 'waiting';
+    const sounding = !waiting && (state.sound === 'playing' || talk?.playing != null);
     const hearing = talk !== null && isSpeaking(talk, talk.me);
     const { mic, muted } = state;
-    const shown = controlState({ mic, muted, hearing, thinking: going, speaking: sounding });
+    const shown = controlState({ mic, muted, hearing, thinking: going || waiting, speaking: sounding });
     const root = document.documentElement.dataset;
     root.micState = mic === 'listening' && hearing ? 'hearing' : mic;
     root.control = shown;
@@ -191,13 +192,15 @@ export class DockView {
     this.#hide(this.#mute, off || muted);
     this.#mute.setAttribute('aria-label', t('dock.mute'));
     this.#mute.title = t('dock.mute');
-    this.#hide(this.#stop, !going && !sounding);
+    this.#hide(this.#stop, !going && !waiting && !sounding);
     this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
     this.#handsFree.hidden = !talk;
-    this.#handsFree.setAttribute('aria-pressed', String(talk?.settings.mode === 'hands-free'));
+    const handsFree = talk?.settings.mode === 'hands-free';
+    this.#handsFree.setAttribute('aria-pressed', String(handsFree));
+    this.element.dataset.call = String(handsFree && !off);
 
     this.#controls.hidden = listener;
     this.#form.hidden = listener || !talk;
@@ -235,11 +238,12 @@ export class DockView {
   #statusNow(shown, name) {
     const { state, session } = this.controller;
     const away = state.stream === 'connecting' && session?.state.ready;
-    if (away && (shown === 'asleep' || shown === 'thinking')) return { key: 'status.offline' };
-    if (shown === 'thinking' && session && goingReply(session.state)?.text) {
+    if (away && ['asleep', 'thinking', 'finishing'].includes(shown)) return { key: 'status.offline' };
+    if (shown === 'thinking' && session && (state.sound === 'waiting' || goingReply(session.state)?.text)) {
       return { key: 'status.answering', values: { name } };
     }
-    return { key: `status.${shown}`, values: { name } };
+    const call = shown === 'listening' && session?.state.settings.mode === 'hands-free';
+    return { key: call ? 'status.handsFree' : `status.${shown}`, values: { name } };
   }
 
   #send() {

@@ -158,13 +158,13 @@ function remarks(reply, heard) {
 /** @param {Reply} reply @param {boolean} open */
 function timing(reply, open) {
   const bars = waterfall(reply);
-  if (!bars.length) return null;
   const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[STAGES[0]];
+  if (first === undefined) return null; // it was over before it began
   const whole = Math.max(bars[bars.length - 1].to, 1);
   return h(
     'details',
     { class: 'timing', open, 'data-testid': 'timing' },
-    h('summary', {}, t('reply.timing', { s: seconds(first ?? whole) })),
+    h('summary', {}, t('reply.timing', { s: seconds(first) })),
     h(
       'dl',
       {},
@@ -204,7 +204,7 @@ export function drawPending(element, message, frame, on) {
         'p',
         { class: 'remark bad' },
         icon('alert'),
-        h('span', {}, t('message.failed')),
+        h('span', { role: 'alert' }, t('message.failed')),
         h('button', { class: 'link', type: 'button', onclick: on.retry }, t('message.retry')),
         h('button', { class: 'link', type: 'button', onclick: on.drop }, t('message.drop')),
       )

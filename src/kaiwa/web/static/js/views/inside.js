@@ -63,7 +63,7 @@ export function openInside(controller) {
       h(
         'div',
         { class: 'fields' },
-        replies ? table : h('p', {}, t('inside.none')),
+        stages.length ? table : h('p', {}, t(replies ? 'inside.early' : 'inside.none')),
         h('p', { class: 'hint' }, t('inside.hint')),
         h('h3', {}, t('inside.engines')),
         h(

@@ -65,21 +65,22 @@ export function openMembers(controller) {
       { 'data-colour': colour },
       h('span', { class: 'badge', 'aria-hidden': 'true' }, initial(member.name)),
       h('span', { class: 'member-name' }, member.name, mine && h('span', { class: 'quiet' }, t('members.you'))),
-      role,
-      owner &&
-        !mine &&
-        h(
-          'button',
-          {
-            class: 'plain round',
-            type: 'button',
-            'aria-label': t('members.remove', { name: member.name }),
-            onclick: () => change(() => controller.api.removeMember(id, member.participant)),
-          },
-          icon('close'),
-        ),
+      h('span', { class: 'row' }, role, owner && !mine && removal(member)),
     );
   };
+
+  /** @param {Member} member */
+  const removal = ({ name: called, participant }) =>
+    h(
+      'button',
+      {
+        class: 'plain round',
+        type: 'button',
+        'aria-label': t('members.remove', { name: called }),
+        onclick: () => change(() => controller.api.removeMember(id, participant)),
+      },
+      icon('close'),
+    );
 
   const add = h(
     'form',

@@ -1,16 +1,16 @@
 /** The ring around the microphone's button: it moves with the voice. */
 
+import { level } from '../audio/level.js';
 import { h } from '../dom.js';
 
 const BARS = 56;
 const SIZE = 116; // CSS pixels; the button inside has 76
+const SHARP = 3; // pixels of the canvas in one of CSS: it may be drawn larger
 const INNER = 44;
 const REACH = 9; // the rays end before the words above and the field below
-const QUIET_DB = -55; // of full scale: a quiet room
-const LOUD_DB = -12;
 
 export class MeterView {
-  element = h('canvas', { class: 'meter', width: SIZE * 2, height: SIZE * 2, 'aria-hidden': 'true' });
+  element = h('canvas', { class: 'meter', width: SIZE * SHARP, height: SIZE * SHARP, 'aria-hidden': 'true' });
   /** @type {AnalyserNode | null} */
   #analyser = null;
   #level = 0;
@@ -28,17 +28,16 @@ export class MeterView {
   #draw = () => {
     const canvas = this.element.getContext('2d');
     if (!canvas) return;
-    canvas.clearRect(0, 0, SIZE * 2, SIZE * 2);
+    canvas.clearRect(0, 0, SIZE * SHARP, SIZE * SHARP);
     if (!this.#analyser) {
       this.#level = 0;
       this.#bars.fill(0);
-      this.element.parentElement?.style.removeProperty('--level');
       delete document.documentElement.dataset.level;
       return;
     }
     this.#measure(this.#analyser);
     canvas.save();
-    canvas.scale(2, 2);
+    canvas.scale(SHARP, SHARP);
     canvas.translate(SIZE / 2, SIZE / 2);
     canvas.strokeStyle = getComputedStyle(this.element).color;
     if (this.#calm.matches) this.#drawCalm(canvas);
@@ -49,13 +48,7 @@ export class MeterView {
 
   /** @param {AnalyserNode} analyser */
   #measure(analyser) {
-    const wave = new Float32Array(analyser.fftSize);
-    analyser.getFloatTimeDomainData(wave);
-    let sum = 0;
-    for (const sample of wave) sum += sample * sample;
-    const db = 10 * Math.log10(sum / wave.length + 1e-12);
-    const level = Math.max(0, Math.min(1, (db - QUIET_DB) / (LOUD_DB - QUIET_DB)));
-    this.#level = Math.max(level, this.#level * 0.88); // quick to rise, slow to fall
+    this.#level = Math.max(level(analyser), this.#level * 0.88); // quick to rise, slow to fall
     document.documentElement.dataset.level = this.#level.toFixed(2);
     const spectrum = new Uint8Array(analyser.frequencyBinCount);
     analyser.getByteFrequencyData(spectrum);

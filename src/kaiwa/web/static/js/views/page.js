@@ -50,7 +50,7 @@ export class PageView {
   /** @type {SignInView | null} */
   #door = null;
   /** @type {unknown} */
-  #peopleDrawn = null;
+  #peopleDrawn;
   #opened = false;
 
   /** @param {Controller} controller @param {() => void} onLocale draws everything anew */
@@ -109,7 +109,7 @@ export class PageView {
     this.#opened = session !== null;
     this.#transcript.open(session);
     this.#search.close();
-    this.#peopleDrawn = null;
+    this.#peopleDrawn = undefined;
     this.update();
     if (session && left) this.#transcript.focus();
     if (back) this.#sidebar.focus();
@@ -136,7 +136,7 @@ export class PageView {
     this.#notices.update();
     const phase = state.phase;
     if (phase === 'loading' || phase === 'unreachable') {
-      const text = phase === 'unreachable' ? t('app.unreachable') : '';
+      const text = phase === 'unreachable' ? t('app.unreachable') : 'kaiwa'; // as index.html begins
       this.#show(h('p', { class: 'waiting', role: 'status' }, brandIcon(), text));
       return;
     }

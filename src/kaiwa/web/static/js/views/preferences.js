@@ -1,18 +1,25 @@
 /** Sound and display: what this browser's reader likes. Every change counts at once. */
 
 /** @import {Preferences} from '../types.js' */
+/** @import {Controller} from '../controller.js' */
 import { microphones } from '../audio/microphone.js';
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
 import { prefer, preferences } from '../prefs.js';
 import { field, option, sheet, show, slider } from './dialog.js';
+import { MicTrial } from './mic-trial.js';
 
-export function openPreferences() {
+/** @param {Controller} controller */
+export function openPreferences(controller) {
   const now = preferences();
   const microphone = h('select', {
     id: 'pref-microphone',
     'data-testid': 'pref-microphone',
-    onchange: () => prefer({ microphone: microphone.value }),
+    onchange: () => {
+      prefer({ microphone: microphone.value });
+      controller.mic.change();
+      trial.change();
+    },
   });
   const named = h('p', { class: 'hint', hidden: true }, t('prefs.micHint'));
   const list = async () => {
@@ -24,13 +31,19 @@ export function openPreferences() {
     );
     microphone.value = all.some(({ id }) => id === now.microphone) ? preferences().microphone : '';
   };
+  const trial = new MicTrial(controller, () => void list());
   const dialog = sheet(
     t('prefs.title'),
     'prefs-dialog',
     h(
       'div',
       { class: 'fields' },
-      field(t('prefs.microphone'), microphone, named),
+      field(
+        t('prefs.microphone'),
+        h('div', { class: 'row' }, microphone, trial.button),
+        trial.element,
+        named,
+      ),
       slider(
         'pref-volume',
         t('prefs.volume'),
@@ -54,7 +67,10 @@ export function openPreferences() {
   void list();
   const plugged = new AbortController();
   navigator.mediaDevices?.addEventListener('devicechange', list, { signal: plugged.signal });
-  dialog.addEventListener('close', () => plugged.abort());
+  dialog.addEventListener('close', () => {
+    plugged.abort();
+    trial.close();
+  });
   show(dialog);
 }
 

@@ -76,9 +76,12 @@ export class SidebarView {
 
   update() {
     const { talks, openId, user } = this.controller.state;
-    const now = [talks, openId, user, this.#find.value, this.#results, this.#renaming];
+    const listed = [talks, openId, this.#find.value, this.#renaming];
+    const now = [user, this.#results, ...listed];
     if (now.every((value, i) => value === this.#drawn[i])) return;
     if (this.#renaming && this.#drawn.at(-1) === this.#renaming) return; // a name is being typed
+    // What is being pressed is not replaced when words are found.
+    const same = listed.every((value, i) => value === this.#drawn[i + 2]);
     this.#drawn = now;
     const name = user?.name ?? '';
     this.#user.replaceChildren(
@@ -90,6 +93,16 @@ export class SidebarView {
     const shown = (talks ?? []).filter((talk) => folded(titleOf(talk)).includes(wanted));
     const live = shown.filter(({ id, archived }) => !archived || wanted || id === openId);
     const put = shown.filter((talk) => !live.includes(talk));
+    if (!same) this.#drawLists(live, put);
+    this.#found.hidden = !this.#results?.length;
+    this.#hits.replaceChildren(...(this.#results ?? []).map(hit));
+    const nothing = talks !== null && !live.length && !put.length && !this.#results?.length;
+    this.#none.hidden = !nothing;
+    this.#none.textContent = t(wanted ? 'talks.nothing' : 'talks.none');
+  }
+
+  /** @param {Talk[]} live @param {Talk[]} put away */
+  #drawLists(live, put) {
     const { activeElement } = document;
     const focus = activeElement?.closest('li')?.dataset.talk;
     const kind = activeElement?.tagName === 'BUTTON' ? 'button' : 'a';
@@ -102,11 +115,6 @@ export class SidebarView {
       const same = this.element.querySelector(`li[data-talk="${focus}"] ${kind}`);
       same?.focus({ preventScroll: true });
     }
-    this.#found.hidden = !this.#results?.length;
-    this.#hits.replaceChildren(...(this.#results ?? []).map(hit));
-    const nothing = talks !== null && !live.length && !put.length && !this.#results?.length;
-    this.#none.hidden = !nothing;
-    this.#none.textContent = t(wanted ? 'talks.nothing' : 'talks.none');
   }
 
   /** On the newest talk, or where there is none, where one begins. */

@@ -154,7 +154,7 @@ export class TranscriptView {
     }
     if (this.#last === null) this.#drawUnfinished(session, order, before);
     this.#arrange(order);
-    this.#empty.update(state, ['opening', 'listening'].includes(this.controller.state.mic));
+    this.#empty.update(state, ['opening', 'listening', 'reconnecting'].includes(this.controller.state.mic));
     this.#announcer.update(state);
     light(this.#list, this.#sought);
     showReplaying(this.#list, state.replaying);
