@@ -21,7 +21,7 @@ from kaiwa.app import Engines, assembled
 from kaiwa.database import database_of
 from kaiwa.domain.ids import UserId
 from kaiwa.domain.talk import User
-from kaiwa.http_server import http_server, leave
+from kaiwa.http_server import http_server, keep_pauses_short, leave
 from kaiwa.logs import to_stderr
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.settings import Settings
@@ -48,6 +48,7 @@ async def run(database_url: str, user: str, bus: str) -> None:
         database_of(settings, alone=False) as database,
         assembled(settings, Site(port, secure=False), database, engines) as services,
     ):
+        keep_pauses_short()
         server = http_server(create_application(services), "127.0.0.1", port)
         owner = User(id=UserId(user), name="bench")
         token = (await services.sessions.begin(owner)).access

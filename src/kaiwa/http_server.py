@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -53,6 +54,18 @@ def connection_limit() -> int:
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
     return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
+
+
+def keep_pauses_short() -> None:
+    """Have Python's garbage collector stop this process less often and for less long.
+
+    As it is, a thousand streams make it look at every object every few seconds, and nobody is
+    told anything for 0.1–0.2 s. What is there now is never looked at again; the young are in
+    larger groups, and all of them a tenth as often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 5, 100)
 
 
 def leave() -> NoReturn:

@@ -19,7 +19,7 @@ from rich.console import Console
 from kaiwa.app import running
 from kaiwa.domain.talk import User
 from kaiwa.errors import SetupError
-from kaiwa.http_server import http_server
+from kaiwa.http_server import http_server, keep_pauses_short
 from kaiwa.ports.accounts import Accounts
 from kaiwa.settings import Settings
 from kaiwa.tls import local_certificate
@@ -52,6 +52,7 @@ async def serve(
     site = Site(settings.port, secure, settings.behind_proxy, names)
     async with running(settings, site) as services:
         server = http_server(create_application(services), settings.host, settings.port, cert, key)
+        keep_pauses_short()
         server.workers_kill_timeout = CLOSE_S
         owner = await services.accounts.machine_owner(getpass.getuser())
         async with asyncio.TaskGroup() as tasks:
