@@ -9,6 +9,7 @@ from kaiwa.policy.completeness import LONGEST_WAIT_S, Completeness, completeness
 COMPLETE = """
 今日の予定を教えてください。|おすすめの映画はありますか？|富士山の高さは何メートルですか|そうだね|東京の天気を教えて|お願いします
 こんにちは|ありがとう|はい|どう思う？|それは何|何時に始まるの？|いい天気ですね。|教えて。|明日の天気は？|どうするの
+週末は何をしたらいいと思う|どうすればいい。
 What is the capital of Japan?|Thank you.|Yes.|How do I boil an egg
 Tell me a short joke.|Can you help me with this?|I think so.|Okay
 """
@@ -19,7 +20,7 @@ I would like to know the|What is the capital of|I want to|because
 Let me see|you know|Could you tell me|Well, I
 """
 NOTHING = "えーと|えーと、|あのー|それで|でも|うーん、|まあ|なんか|um|Well,|and|So...|えーと、あの"
-OPEN = "|昨日食べた|猫|赤いの車|I went to Kyoto yesterday.|Dogs"
+OPEN = "|昨日食べた|猫|赤いの車|いつでもいい|何かいい|I went to Kyoto yesterday.|Dogs"
 
 
 def cases(text: str) -> list[str]:

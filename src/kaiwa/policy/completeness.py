@@ -96,6 +96,10 @@ _CLOSED = re.compile(
     r"だよ|だね|ぞ|ありがとう|ございます|はい|いいえ|うん|うーん|ううん|さようなら|おはよう|"
     r"[るいただう]の|何|なに|誰|だれ|どこ|いつ|どれ|いくら|いくつ)$"
 )
+ASKED_PLAINLY: Final = re.compile(
+    r"(何|なに|なん|どう|どこ|誰|だれ|いつ|どれ|どんな|なぜ|いくら)(?!か|も|でも).*(思う|いい)$"
+)
+"""A question in plain Japanese, which says so by its tone alone: 何をしたらいいと思う."""
 _OR_SOMETHING = re.compile(r"(何|なに|誰|だれ|どこ|いつ|どれ|いくつ)か$")
 
 
@@ -112,7 +116,7 @@ def _japanese(bare: str, *, asked: bool, broken_off: bool) -> Completeness:
         return Completeness.COMPLETE
     if _OR_SOMETHING.search(bare):
         return Completeness.OPEN
-    if _CLOSED.search(bare):
+    if _CLOSED.search(bare) or ASKED_PLAINLY.search(bare):
         return Completeness.COMPLETE
     if _MORE.search(bare) or bare.endswith("の"):
         return Completeness.UNFINISHED

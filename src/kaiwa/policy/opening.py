@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 
-from kaiwa.policy.completeness import Completeness, completeness
+from kaiwa.policy.completeness import ASKED_PLAINLY, Completeness, completeness
 
 
 class _Kind(Enum):
@@ -95,7 +95,7 @@ def opening(said: str, language: str, before: str = "") -> str:
         return ""
     if _REQUESTS[language].search(bare.rstrip("?")):
         kind = _Kind.REQUEST
-    elif _ASKS[language].search(bare):
+    elif _ASKS[language].search(bare) or ASKED_PLAINLY.search(bare):
         kind = _Kind.QUESTION
     else:
         kind = _Kind.NEWS
