@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import cast
@@ -235,6 +237,24 @@ async def test_leaving_drops_what_waits(room: Room) -> None:
         room.transcriber.go()
 
     assert room.transcriber.decoded == ["final a1"]
+
+
+async def test_what_was_left_is_gone_without_the_garbage_collector(room: Room) -> None:
+    a = room.segment("a")
+    a.feed(sound(1))
+    room.transcriber.go(2)
+    async with asyncio.timeout(DEADLINE_S):
+        await a.partial()
+        await a.final()
+    gc.disable()
+    try:
+        a.leave()
+        left = weakref.ref(a)
+        del a
+        await settle()
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 async def test_an_engine_that_fails_is_a_recogniser_that_is_down_and_may_recover(

@@ -77,6 +77,8 @@ class WhisperSegment:
         self._drop_partial()
         if self._final is not None:
             self._scheduler.withdraw(self._final)
+        # They know this segment, and the circle would keep its encodings until it is collected.
+        self._partial = self._final = None
 
     def _serves(self, final: Job[Transcript]) -> bool:
         """Whether a final that was asked for before is the final of all that is fed by now."""
