@@ -20,7 +20,10 @@ I would like to know the|What is the capital of|I want to|because
 Let me see|you know|Could you tell me|Well, I
 """
 NOTHING = "えーと|えーと、|あのー|それで|でも|うーん、|まあ|なんか|um|Well,|and|So...|えーと、あの"
-OPEN = "|昨日食べた|猫|赤いの車|いつでもいい|何かいい|I went to Kyoto yesterday.|Dogs"
+OPEN = (
+    "|昨日食べた|猫|赤いの車|いつでもいい|何かいい|なんだかいい|誰にでもいい|どうしてもいいと思う|"
+    "I went to Kyoto yesterday.|Dogs"
+)
 
 
 def cases(text: str) -> list[str]:

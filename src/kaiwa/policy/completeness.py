@@ -97,7 +97,7 @@ _CLOSED = re.compile(
     r"[るいただう]の|何|なに|誰|だれ|どこ|いつ|どれ|いくら|いくつ)$"
 )
 ASKED_PLAINLY: Final = re.compile(
-    r"(何|なに|なん|どう|どこ|誰|だれ|いつ|どれ|どんな|なぜ|いくら)(?!か|も|でも).*(思う|いい)$"
+    r"((何|なに|誰|だれ|どこ|どれ|いつ)[をがにへで](?!も|でも)|どう(?=したら|すれば|思)).*(思う|いい)$"
 )
 """A question in plain Japanese, which says so by its tone alone: 何をしたらいいと思う."""
 _OR_SOMETHING = re.compile(r"(何|なに|誰|だれ|どこ|いつ|どれ|いくつ)か$")

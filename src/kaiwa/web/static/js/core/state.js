@@ -241,9 +241,10 @@ function final(state, event) {
   const next = known(withoutPartial(state, event.utterance_id), event.participant, {
     name: event.name,
   });
+  const sent = arrived(state, event);
   return {
     ...next,
-    pending: keep(next.pending, (m) => m !== arrived(state, event)),
+    pending: keep(next.pending, (m) => m !== sent),
     entries: [
       ...state.entries,
       {
