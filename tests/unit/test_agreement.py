@@ -90,6 +90,11 @@ def test_a_loanword_is_stable_as_a_whole_and_a_compound_as_it_grows() -> None:
     assert after("ラーメンとパン", "ラーメンとパン").stable == "ラーメンと"
 
 
+def test_what_is_heard_late_of_a_loanword_is_not_lost() -> None:
+    said = after("あまとオが", "あまとオが", "オーディオ再生または")
+    assert shown(said) == "あまとオがディオ再生または"
+
+
 def test_agreement_goes_on_behind_the_stable_text() -> None:
     hypothesis = after("今日は", "今日はいい", "今日はいい天気", "今日はいい天気です")
 

@@ -99,10 +99,19 @@ class _Folded:
     def closed(self, count: int) -> bool:
         """Whether the first `count` folded characters end a word that more sound cannot
         lengthen."""
+        if not self.whole(count):
+            return False
+        if count < len(self.key):
+            return True
         end = self.ends[count]
-        if end < 0 or count < len(self.key):
+        return not (is_spaced(self.text[end - 1]) or _in_loanword(self.text, end))
+
+    def whole(self, count: int) -> bool:
+        """Whether the first `count` folded characters end where this text's words do."""
+        end = self.ends[count]
+        if end < 0 or end == len(self.text):
             return end >= 0
-        return not (is_spaced(self.text[end - 1]) or 0 < _katakana(self.text, end) < LOANWORD)
+        return not (_in_loanword(self.text, end) and _katakana(self.text, end + 1))
 
     def behind(self, key: str) -> _Folded:
         """What it says after the folded text that was shown already."""
@@ -139,11 +148,14 @@ def _belongs(text: str, before: int, at: int) -> bool:
     """Whether the character `at` continues the word or the character that `before` is in."""
     if unicodedata.combining(text[at]) or unicodedata.category(text[at])[0] == "M":
         return True
-    if before + 1 == at and _katakana(text, at + 1) > 1 and _katakana(text, at) < LOANWORD:
-        return True
     if not (is_spaced(text[before]) and is_spaced(text[at])):
         return False
     return not any(between.isspace() for between in text[before + 1 : at])
+
+
+def _in_loanword(text: str, end: int) -> bool:
+    """Whether the katakana that ends there is few enough to be one word with what follows."""
+    return 0 < _katakana(text, end) < LOANWORD
 
 
 def _katakana(text: str, end: int) -> int:
@@ -239,7 +251,7 @@ def _agreed(older: _Folded, newer: _Folded, most: int) -> int:
     for count, (a, b) in enumerate(zip(older.key[:most], newer.key, strict=False), start=1):
         if a != b:
             break
-        if older.ends[count] >= 0 and newer.closed(count):
+        if older.whole(count) and newer.closed(count):
             agreed = count
     return agreed
 
