@@ -10,14 +10,17 @@ from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.memory.llm import ScriptedChatModel
 from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.talks import MemoryTalks
+from kaiwa.domain.events import SpeechStarted
 from kaiwa.domain.ids import TalkId
-from kaiwa.domain.talk import TalkSettings
+from kaiwa.domain.talk import Mode, TalkSettings
 from kaiwa.pipeline import floor
 from kaiwa.pipeline.fan_out import FanOut
-from kaiwa.pipeline.floor import Floors
+from kaiwa.pipeline.floor import Attendance, Floors
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.policy.turn_decisions import Decision, Speculate
 from tests.fakes.hearing import MARI, NoClips
+from tests.unit.turn_table import signal
 
 
 class SlowLog(MemoryEventLog):
@@ -64,3 +67,32 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
         assert attendance.fence is not None
         assert attendance.task is not None and not attendance.task.done()
         await attending.__aexit__(None, None, None)
+
+
+async def test_who_gets_the_floor_in_a_pause_makes_the_reply_ahead() -> None:
+    log = MemoryEventLog()
+    talks = MemoryTalks(log)
+    talks.add_user(MARI)
+    talk = await talks.create(MARI, TalkSettings(language="ja", mode=Mode.HANDS_FREE), None)
+    attendance = Attendance(talk, NoClips())
+    decided: asyncio.Queue[Decision] = asyncio.Queue()
+
+    async def act(_: Attendance, decision: Decision) -> None:
+        await decided.put(decision)
+
+    async def guess() -> Speculate:
+        while not isinstance(decision := await decided.get(), Speculate):
+            pass
+        return decision
+
+    async with FanOut.run(log, log) as fan_out, asyncio.TaskGroup() as tasks:
+        attending = tasks.create_task(attendance.attend(log, fan_out, act))
+        await attendance.reading.wait()
+        attendance.took(1)
+        await log.tell(talk.id, SpeechStarted(participant=MARI.id, capture=MARI.id))
+        await log.tell(talk.id, signal("paused", MARI.id, utterance_id="u-1", text="天気は？"))
+        first = await guess()
+        attendance.took(None)
+        attendance.took(2)
+        assert await guess() == first
+        attending.cancel()

@@ -121,6 +121,7 @@ class Attendance:
         """Whether the floor is ours now."""
         if fence != self.fence:
             self.fence = fence
+            self.turns.forget_guess()
             self._changed.set()
 
     def _observe(self, item: Item) -> None:

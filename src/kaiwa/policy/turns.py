@@ -120,6 +120,10 @@ class Turns:
             if other != capture
         )
 
+    def forget_guess(self) -> None:
+        """Nothing is being made ahead here, whatever was decided: ask for it again."""
+        self._guess = ()
+
     # --- what happens ---
 
     def observe(self, event: Durable | Ephemeral | Internal, now: float) -> None:
