@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import Enum, auto
+from itertools import takewhile
 from typing import Final
 
 from kaiwa.policy.similar import distance, folded, units
@@ -24,6 +25,9 @@ class Words(Enum):
 SPEECH_UNITS: Final = 7.0
 """What is longer than this and no backchannel is speech, also while it is still going on; a first
 hypothesis of そうですね was そういったら."""
+AGREED_UNITS: Final = 1.0
+"""Of what is shorter, so much must have been heard twice: one hypothesis of うんうん is as good as
+any (うまい, おなわ), the next says something else."""
 SHORTEST_SPEECH_UNITS: Final = 3.0
 """What is shorter, and no word of stop, is a backchannel that was misheard (うん as 文)."""
 _MISHEARD_FROM: Final = 4
@@ -85,6 +89,7 @@ _BACKCHANNELS: Final = sorted(
         ),
         *("oh", "ooh", "wow", "yeah", "yea", "yep", "yup", "yes", "ok", "okay", "right", "sure"),
         *("isee", "igotit", "gotit", "really", "exactly", "good", "great", "nice", "cool", "true"),
+        *("thatsgreat", "thatsgood", "thatstrue", "thatsright", "thatsnice", "thatsfunny"),
         *("ofcourse", "indeed", "alright", "interesting", "hai", "un", "hee", "naruhodo", "sou"),
     ),
     key=len,
@@ -147,8 +152,9 @@ _STOP_WORD = re.compile(
 )
 
 
-def words_over(text: str, *, ended: bool) -> Words:
-    """Judge what somebody says over a reply; `ended` when they have fallen silent after it."""
+def words_over(text: str, *, ended: bool, before: str = "") -> Words:
+    """Judge what somebody says over a reply; `ended` when they have fallen silent after it,
+    `before`: the hypothesis before this one."""
     said = folded(text)
     if not said:
         return Words.UNSURE
@@ -159,7 +165,8 @@ def words_over(text: str, *, ended: bool) -> Words:
     if _is_nearly_backchannel(said, ended=ended):
         return Words.BACKCHANNEL if ended else Words.UNSURE
     length = units(said)
-    if length > SPEECH_UNITS or (ended and length >= SHORTEST_SPEECH_UNITS):
+    sure = ended or _is_speech(_both_say(said, folded(before)))
+    if length > SPEECH_UNITS or (sure and length >= SHORTEST_SPEECH_UNITS):
         return Words.SPEECH
     return Words.BACKCHANNEL if ended else Words.UNSURE
 
@@ -172,6 +179,16 @@ def asks_for_silence(text: str) -> bool:
     """Whether a word of stop is all that was said."""
     said = folded(text)
     return said in _STOPS | _STOPS_BEGUN or (_is_stop(said, text) and units(said) <= SILENCE_UNITS)
+
+
+def _both_say(one: str, other: str) -> str:
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return "".join(char for char, _ in same)
+
+
+def _is_speech(agreed: str) -> bool:
+    """Whether two hypotheses agree on enough, and on more than the beginning of a backchannel."""
+    return units(agreed) >= AGREED_UNITS and not _is_nearly_backchannel(agreed, ended=False)
 
 
 def _is_stop(said: str, text: str) -> bool:
