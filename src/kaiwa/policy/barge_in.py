@@ -33,111 +33,34 @@ SHORTEST_SPEECH_UNITS: Final = 3.0
 _MISHEARD_FROM: Final = 4
 """A word of stop this long is still one with a letter wrong."""
 
-_BACKCHANNELS: Final = sorted(
-    (
-        *(
-            "うん",
-            "うむ",
-            "ん",
-            "う",
-            "ふん",
-            "ふむ",
-            "はい",
-            "はあ",
-            "ほう",
-            "ほお",
-            "ほ",
-            "へえ",
-            "へ",
-        ),
-        *("ええ", "え", "ああ", "あ", "おお", "お", "わあ", "わ", "そう", "そうそう", "そうですね"),
-        *(
-            "そうですか",
-            "そうなんですね",
-            "そうなんですか",
-            "そうなんだ",
-            "そうか",
-            "そっか",
-            "そだね",
-        ),
-        *(
-            "そうだね",
-            "そうね",
-            "なるほど",
-            "なるほどね",
-            "なるほどです",
-            "まじで",
-            "まじか",
-            "ほんと",
-        ),
-        *("ほんとに", "本当", "本当に", "本当ですか", "たしかに", "確かに", "すごい", "すごいね"),
-        *("いいね", "いいですね", "ですね", "だね", "ねえ", "ね", "やっぱり", "へい", "ふうん"),
-        *(
-            "uhhuh",
-            "uhuh",
-            "mhm",
-            "mmhmm",
-            "mmhm",
-            "mm",
-            "hmm",
-            "hm",
-            "uh",
-            "um",
-            "huh",
-            "ah",
-            "aha",
-        ),
-        *("oh", "ooh", "wow", "yeah", "yea", "yep", "yup", "yes", "ok", "okay", "right", "sure"),
-        *("isee", "igotit", "gotit", "really", "exactly", "good", "great", "nice", "cool", "true"),
-        *("thatsgreat", "thatsgood", "thatstrue", "thatsright", "thatsnice", "thatsfunny"),
-        *("ofcourse", "indeed", "alright", "interesting", "hai", "un", "hee", "naruhodo", "sou"),
-    ),
-    key=len,
-    reverse=True,
-)
-"""As `folded` leaves them."""
+_LISTENING: Final = """
+うん うむ ん う ふん ふむ はい はあ ほう ほお ほ へえ へ ええ え ああ あ おお お わあ わ
+そう そうそう そうですね そうですか そうなんですね そうなんですか そうなんだ そうか そっか
+そだね そうだね そうね なるほど なるほどね なるほどです まじで まじか ほんと ほんとに 本当
+本当に 本当ですか たしかに 確かに すごい すごいね いいね いいですね ですね だね ねえ ね
+やっぱり へい ふうん
+uhhuh uhuh mhm mmhmm mmhm mm hmm hm uh um huh ah aha oh ooh wow yeah yea yep yup yes ok okay
+right sure isee igotit gotit really exactly good great nice cool true thatsgreat thatsgood
+thatstrue thatsright thatsnice thatsfunny ofcourse indeed alright interesting hai un hee
+naruhodo sou
+"""
+"""Backchannels, as `folded` leaves them."""
+_BACKCHANNELS: Final = sorted(_LISTENING.split(), key=len, reverse=True)
 _ONLY_BACKCHANNELS = re.compile(f"(?:{'|'.join(_BACKCHANNELS)})+")
 
-_STOPS: Final = frozenset(
-    (
-        *("また", "またまた"),  # 待って as it is heard at first
-        *("待って", "まって", "待った", "まった", "待て", "まて", "待ってください", "待ってて"),
-        *("まってください", "ちょっと", "ちょと", "ちょっといい", "ちょっといいですか", "ちょい"),
-        *(
-            "ちょっと待って",
-            "ちょっとまって",
-            "ちょっと待ってください",
-            "ちょっとまってください",
-            "ちょっと待った",
-        ),
-        *(
-            "すとっぷ",
-            "すとぷ",
-            "すっとぷ",
-            "止めて",
-            "とめて",
-            "止まって",
-            "とまって",
-            "やめて",
-            "やめ",
-        ),
-        *(
-            "いいですか",
-            "もういい",
-            "もういいよ",
-            "もういいです",
-            "もう大丈夫",
-            "いいよもう",
-            "静かに",
-            "黙って",
-        ),
-        *("だまって", "うるさい", "ちがう", "違う", "違います", "そうじゃなくて", "いったんとめて"),
-        *("stop", "stopit", "stopplease", "pleasestop", "wait", "waitwait", "waitaminute", "pause"),
-        *("waitasecond", "holdon", "hangon", "hold", "enough", "thatsenough", "shutup", "quiet"),
-        *("bequiet", "nevermind", "cancel", "onesecond", "onemoment", "justasecond", "excuseme"),
-        *("chotto", "matte", "chottomatte", "sutoppu", "nostop", "okstop", "okaystop"),
-    )
-)
+_STOPPING: Final = """
+また またまた 待って まって 待った まった 待て まて 待ってください 待ってて まってください
+ちょっと ちょと ちょっといい ちょっといいですか ちょい ちょっと待って ちょっとまって
+ちょっと待ってください ちょっとまってください ちょっと待った すとっぷ すとぷ すっとぷ 止めて
+とめて 止まって とまって やめて やめ いいですか もういい もういいよ もういいです もう大丈夫
+いいよもう 静かに 黙って だまって うるさい ちがう 違う 違います そうじゃなくて
+いったんとめて
+stop stopit stopplease pleasestop wait waitwait waitaminute pause waitasecond holdon hangon
+hold enough thatsenough shutup quiet bequiet nevermind cancel onesecond onemoment
+justasecond excuseme chotto matte chottomatte sutoppu nostop okstop okaystop
+"""
+"""Words of stop, also as they are heard at first (また)."""
+_STOPS: Final = frozenset(_STOPPING.split())
 _STOPS_BEGUN: Final = frozenset(
     ("まっ", "待っ", "ちょっ", "ちょ", "すと", "すとっ", "とめ", "やめ")
 )
