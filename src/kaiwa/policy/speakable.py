@@ -130,6 +130,7 @@ def _dots_as(word: str) -> Rule:
     return numbers, lambda match: match[0].replace(".", word)
 
 
+_WEEKDAY = "[月火水木金土日]"
 _CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
 _JAPANESE: Sequence[Rule] = (
     (re.compile(r"(?<!\d)([12]\d{3})[-/.](\d\d?)[-/.](\d\d?)(?![\d/.-])"), r"\1年\2月\3日"),
@@ -154,7 +155,8 @@ _JAPANESE: Sequence[Rule] = (
         re.compile(r"(?<=[^\W_ぁ-ゖ])([%）)]?)\s*[〜~–]\s*(?=(?:午[前後]|[約$€£¥第-])?\d)"),
         r"\1から",
     ),
-    (re.compile(r"(?<=[一-鿿])〜(?=[一-鿿])"), "から"),
+    (re.compile(rf"(?<![一-鿿\d])({_WEEKDAY})〜({_WEEKDAY})(?![一-鿿])"), r"\1曜から\2曜"),
+    (re.compile(r"(?<=[一-鿿])〜(?=[一-鿿])|(?<=[時分日月年])〜(?=[\s、。]|$)"), "から"),
     (re.compile(rf"(?<![\d-])([1-9]\d*)\s*-\s*(\d+)(?=[{_COUNTED}])"), _range),
     (re.compile(r"(?<![A-Za-z\d)])[-−](?=\d)"), "マイナス"),
     (re.compile(r"(?<=\d)\s*\+\s*(?=\d)"), "たす"),
