@@ -33,7 +33,7 @@ def packed(samples: Samples, form: str, codec: str) -> bytes:
         rate = 48_000 if codec == "libopus" else SAMPLE_RATE
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.AudioStream)
-        resampler = av.AudioResampler("s16", "mono", rate)
+        resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         for part in (*resampler.resample(frame), *resampler.resample(None)):

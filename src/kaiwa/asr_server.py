@@ -2,7 +2,7 @@
 
 Raw 16 kHz mono s16le in; lines `beg end text` out, times in milliseconds from the client's first
 sample, for text that will not change any more. Many clients at once. When a client ends its side,
-what is left is recognised and sent before the connection closes.
+or the server is stopped, what is left is recognised and sent before the connection closes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from kaiwa.ports.vad import VoiceActivityFactory
 READ_BYTES: Final = 16_384  # half a second: a fast sender's sound is not read far ahead
 MAX_CLIENTS: Final = 64
 SLOW_READER_S: Final = 30.0  # a client that takes no lines for so long is let go
+STOPPING_S: Final = 10.0  # for the tails of all clients when the server is stopped
 _SAMPLE_BYTES: Final = 2
 
 log = structlog.get_logger()
@@ -100,7 +101,9 @@ class AsrServer:
         self._recogniser = recogniser
         self._vad = vad
         self._language = language
-        self._clients = 0
+        self._clients: set[asyncio.Task[None]] = set()
+        self._reads: set[asyncio.Timeout] = set()
+        self._stopped = False
 
     async def start(self, host: str, port: int) -> asyncio.Server:
         """Listen. Raises SetupError where that is not possible."""
@@ -110,22 +113,24 @@ class AsrServer:
             raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._clients >= MAX_CLIENTS:
-            log.warning("asr_client_refused", clients=self._clients)
+        if len(self._clients) >= MAX_CLIENTS or self._stopped:
+            log.warning("asr_client_refused", clients=len(self._clients))
             writer.close()
             return
-        self._clients += 1
+        client = asyncio.current_task()
+        assert client is not None  # noqa: S101 - asyncio starts one for each connection
+        self._clients.add(client)
         try:
             await contained(partial(self._serve, reader, writer), "asr client")
         finally:
-            self._clients -= 1
+            self._clients.discard(client)
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = LineWriter(self._recogniser, self._vad, writer, self._language)
         try:
             async with client.working():
-                async for samples in _samples(reader):
+                async for samples in self._samples(reader):
                     await client.hear(samples)
                 await client.flush()
         except* (OSError, TimeoutError):
@@ -133,16 +138,36 @@ class AsrServer:
         except* KaiwaError as errors:
             log.warning("asr_client_failed", error=str(errors.exceptions[0]))
 
+    async def stop(self) -> None:
+        """Take no more sound, and send what is left to recognise of what came."""
+        self._stopped = True
+        for read in self._reads:
+            read.reschedule(asyncio.get_running_loop().time())
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=STOPPING_S)
 
-async def _samples(reader: asyncio.StreamReader) -> AsyncIterator[Samples]:
-    """What the client sends, whole samples at a time, until it ends its side."""
-    rest = b""
-    while data := await reader.read(READ_BYTES):
-        data = rest + data
-        whole = len(data) - len(data) % _SAMPLE_BYTES
-        rest = data[whole:]
-        if whole:
-            yield np.frombuffer(data[:whole], dtype="<i2")
+    async def _samples(self, reader: asyncio.StreamReader) -> AsyncIterator[Samples]:
+        """What the client sends, whole samples at a time, until it ends its side."""
+        rest = b""
+        while data := await self._read(reader):
+            data = rest + data
+            whole = len(data) - len(data) % _SAMPLE_BYTES
+            rest = data[whole:]
+            if whole:
+                yield np.frombuffer(data[:whole], dtype="<i2")
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """Empty at the client's end, and at the server's."""
+        if self._stopped:
+            return b""
+        try:
+            async with asyncio.timeout(None) as read:
+                self._reads.add(read)
+                return await reader.read(READ_BYTES)
+        except TimeoutError:
+            return b""
+        finally:
+            self._reads.discard(read)
 
 
 async def serve(
@@ -150,11 +175,13 @@ async def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT. Raises RecogniserDown, SetupError."""
     await recogniser.ready()
-    server = await AsrServer(recogniser, vad, language).start(host, port)
+    clients = AsrServer(recogniser, vad, language)
+    server = await clients.start(host, port)
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     log.info("asr_server_listening", host=host, port=port)
     await stopping.wait()
     server.close()
+    await clients.stop()
     await recogniser.close()

@@ -34,7 +34,14 @@ cli.add_typer(models_cli, name="models", no_args_is_help=True)
 cli.add_typer(user_cli, name="user", no_args_is_help=True)
 
 Data = Annotated[
-    Path | None, typer.Option(help="The data folder.  [default: the user's data folder]")
+    Path | None, typer.Option(help="The data folder.", show_default="the user's data folder")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A name of `kaiwa models list`, a folder, or owner/name on the Hugging Face Hub.",
+        show_default="as serve: whisper-base",
+    ),
 ]
 out = Console(highlight=False)
 
@@ -61,8 +68,10 @@ def root(
 
 @cli.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Where to listen.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help=f"[default: {DEFAULT_PORT}]")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Where to listen.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[int | None, typer.Option(show_default=str(DEFAULT_PORT))] = None,
     data: Data = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page.")] = False,
     tls: Annotated[
@@ -206,10 +215,11 @@ def restore(
 def rehear(
     talk: Annotated[str, typer.Argument(help="Its id: what the page's address ends in.")],
     model: Annotated[
-        str | None, typer.Option(help="A better one, such as whisper-small.  [default: as serve]")
+        str | None,
+        typer.Option(help="A better one, such as whisper-small.", show_default="as serve"),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="ISO 639-1, or auto.  [default: the talk's]")
+        str | None, typer.Option(help="ISO 639-1, or auto.", show_default="the talk's")
     ] = None,
     data: Data = None,
 ) -> None:
@@ -233,7 +243,7 @@ def rehear(
             await rehearing.open()
             name = read_settings(asr_model=model).recogniser_model
             recogniser = _embedded_recogniser(name)
-            chosen = language or settings.language
+            chosen = _language(language or settings.language)
             with Bar(console=Console(stderr=True)) as bar:
                 task = bar.add_task(name, total=len(rehearing.recorded))
                 try:
@@ -241,7 +251,7 @@ def rehear(
                     return await rehearing.run(
                         recogniser,
                         name,
-                        None if chosen == "auto" else chosen,
+                        chosen,
                         settings.vocabulary,
                         lambda: bar.advance(task),
                     )
@@ -258,7 +268,7 @@ def asr_server(
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 43001,
-    model: Annotated[str | None, typer.Option(help="[default: whisper-base]")] = None,
+    model: Model = None,
     language: Annotated[str, typer.Option(help="ISO 639-1, or auto.")] = "auto",
 ) -> None:
     """Recognise for others, by the protocol of whisper_online_server.py.
@@ -269,16 +279,18 @@ def asr_server(
     from kaiwa.asr_server import serve as run
 
     to_stderr()
-    chosen = None if language == "auto" else language
+    chosen = _language(language)
     asyncio.run(run(_embedded_recogniser(model), SileroVoiceActivity, chosen, host, port))
 
 
 @cli.command()
 def transcribe(
-    file: Annotated[Path, typer.Argument(help="WebM, Ogg, MP4/M4A or WAV.")],
+    file: Annotated[
+        Path, typer.Argument(help="WAV, MP3, FLAC, AAC, Ogg, MP4, M4A, MOV, WebM or MKV.")
+    ],
     form: Annotated[str, typer.Option("--format", help="txt, srt, vtt or json.")] = "txt",
     language: Annotated[str, typer.Option(help="ISO 639-1, or auto.")] = "auto",
-    model: Annotated[str | None, typer.Option(help="[default: whisper-base]")] = None,
+    model: Model = None,
 ) -> None:
     """Write what is said in a recording to standard output."""
     from rich.progress import Progress as Bar
@@ -292,6 +304,7 @@ def transcribe(
         raise BadRequest(f"--format is one of {', '.join(FORMS)}")
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
+    chosen = _language(language)
     recogniser = _embedded_recogniser(model)
 
     with Bar(console=Console(stderr=True)) as bar:
@@ -306,7 +319,7 @@ def transcribe(
                     recogniser=recogniser,
                     vad=SileroVoiceActivity,
                     decoder=decoder,
-                    language=None if language == "auto" else language,
+                    language=chosen,
                     on_bytes=lambda count: bar.advance(task, count),
                 )
             finally:
@@ -343,6 +356,17 @@ def _embedded_recogniser(name: str | None) -> Recogniser:
     settings = read_settings(asr_model=name)
     store = ModelStore(settings.models)
     return WhisperRecogniser(pull_speech(settings.recogniser_model, store, progress_for()))
+
+
+def _language(given: str) -> str | None:
+    """None for "auto". Raises BadRequest for what Whisper does not know."""
+    from kaiwa.adapters.asr_whisper import LANGUAGES
+
+    if given == "auto":
+        return None
+    if given not in LANGUAGES:
+        raise BadRequest(f"--language is auto or a code such as ja or en, not {given}")
+    return given
 
 
 def _name(given: str) -> str:

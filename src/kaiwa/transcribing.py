@@ -26,6 +26,7 @@ from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.decoder import Decoder
 from kaiwa.ports.vad import VoiceActivityFactory
 
+CONTAINERS: Final = "WAV, MP3, FLAC, AAC, Ogg, MP4 (M4A, MOV) or WebM (MKV)"
 READ_BYTES: Final = 32_768
 LIMITS: Final = Limits(seconds=7 * 24 * 3600, bytes=2**40)
 
@@ -125,7 +126,7 @@ def _container(file: Path) -> Container:
     with file.open("rb") as opened:
         container = container_by_content(opened.read(MAGIC_BYTES))
     if container is None:
-        raise UnsupportedMedia(f"{file} is neither WebM, Ogg, MP4 nor WAV")
+        raise UnsupportedMedia(f"{file} is no recording in {CONTAINERS}")
     return container
 
 

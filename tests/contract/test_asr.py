@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 
 from kaiwa.adapters.asr_tcp import TcpRecogniser
 from kaiwa.adapters.asr_whisper import WhisperRecogniser
+from kaiwa.adapters.asr_whisper.recogniser import MODEL_FILES
 from kaiwa.adapters.memory.asr import EnergyVoiceActivity, FakeRecogniser
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.asr_server import AsrServer
@@ -177,6 +179,19 @@ async def test_whisper_without_weights_says_which_file_is_missing(tmp_path: Path
     await recogniser.close()
 
 
+async def test_weights_that_do_not_fit_into_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in MODEL_FILES:
+        (tmp_path / name).write_bytes(b"")
+    memory = psutil.virtual_memory()._replace(available=300_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    with pytest.raises(
+        RecogniserDown, match=r"needs 0\.5 GB .* 0\.3 GB are free; choose a smaller"
+    ):
+        await WhisperRecogniser(tmp_path).ready()
+
+
 async def test_a_fake_that_is_down_says_so() -> None:
     recogniser = FakeRecogniser()
     recogniser.down = "the cat sleeps on it"
@@ -336,6 +351,20 @@ async def test_without_the_gate_too_silence_and_hum_have_no_text(language: str |
 
 
 @pytest.mark.real
+async def test_a_vocabulary_is_not_heard_in_noise_and_helps_in_speech() -> None:
+    prompt = "さくら、さくらさん。"
+    async with whisper() as engine:
+        for name in ("silence", "white noise", "keys", "breath"):
+            async with engine.recogniser.segment(language="ja", prompt=prompt) as segment:
+                segment.feed(noises()[name][: 3 * 16_000])
+                assert (await segment.final()).text == "", name
+        for sound in (japanese("さくら、今日の天気は？"), japanese("さくら。")):
+            async with engine.recogniser.segment(language="ja", prompt=prompt) as segment:
+                segment.feed(sound)
+                assert (await segment.final()).text.startswith("さくら")
+
+
+@pytest.mark.real
 async def test_short_answers_are_heard() -> None:
     async with whisper() as engine:
         for sound, language, expected in (
@@ -357,6 +386,7 @@ async def test_the_language_is_detected_for_each_segment_alone() -> None:
             (english("What is the weather going to be like tomorrow?"), "en"),
             (japanese(SENTENCE), "ja"),
         ):
-            async with engine.recogniser.segment(language=None) as segment:
-                segment.feed(sound)
-                assert (await segment.final()).language == language
+            for unknown in (None, "xx"):
+                async with engine.recogniser.segment(language=unknown) as segment:
+                    segment.feed(sound)
+                    assert (await segment.final()).language == language

@@ -22,6 +22,7 @@ LINE = re.compile(r"(\d+) (\d+) (.+)")
 class Running:
     port: int
     recogniser: FakeRecogniser
+    clients: AsrServer
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -47,8 +48,9 @@ class Running:
 @pytest.fixture
 async def server() -> AsyncIterator[Running]:
     recogniser = FakeRecogniser()
-    listening = await AsrServer(recogniser, EnergyVoiceActivity, "ja").start("127.0.0.1", 0)
-    yield Running(listening.sockets[0].getsockname()[1], recogniser)
+    clients = AsrServer(recogniser, EnergyVoiceActivity, "ja")
+    listening = await clients.start("127.0.0.1", 0)
+    yield Running(listening.sockets[0].getsockname()[1], recogniser, clients)
     listening.close()
     await listening.wait_closed()
 
@@ -113,6 +115,19 @@ async def test_text_arrives_while_the_client_still_speaks(server: Running) -> No
     async with asyncio.timeout(60):
         assert LINE.match((await reader.readline()).decode())
     writer.close()
+
+
+async def test_the_tail_is_sent_when_the_server_is_stopped(server: Running) -> None:
+    speaker, idle = await server.connect(), await server.connect()
+    speaker[1].write(speech(600, 900, 1_100).tobytes())
+    async with asyncio.timeout(60):
+        first = await speaker[0].readline()
+        await server.clients.stop()
+        rest = await speaker[0].read()
+        assert await idle[0].read() == b""
+    assert (first + rest).decode().count("今日は") == 2
+    speaker[1].close()
+    idle[1].close()
 
 
 async def test_a_recogniser_that_fails_ends_its_client_only(server: Running) -> None:

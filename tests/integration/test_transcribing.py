@@ -33,7 +33,18 @@ async def said_in(file: Path) -> tuple[list[Said], int]:
 
 
 @pytest.mark.parametrize(
-    ("form", "codec"), [("webm", "libopus"), ("ogg", "libopus"), ("wav", "pcm_s16le")]
+    ("form", "codec"),
+    [
+        ("webm", "libopus"),
+        ("ogg", "libopus"),
+        ("wav", "pcm_s16le"),
+        ("mp4", "aac"),
+        ("mov", "alac"),
+        ("matroska", "aac"),
+        ("adts", "aac"),
+        ("mp3", "libmp3lame"),
+        ("flac", "flac"),
+    ],
 )
 async def test_any_container_becomes_timed_text(tmp_path: Path, form: str, codec: str) -> None:
     file = tmp_path / "recording"
@@ -48,6 +59,9 @@ async def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a recording")
     with pytest.raises(UnsupportedMedia, match=r"notes\.txt"):
+        await said_in(file)
+    file.write_bytes(b"\xff")
+    with pytest.raises(UnsupportedMedia):
         await said_in(file)
     file.write_bytes(b"OggS" + b"\x00" * 4_000)
     with pytest.raises(BrokenAudio):

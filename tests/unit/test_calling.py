@@ -42,6 +42,7 @@ CALLED = [
     ("Computer", "コンピューター、アラームをかけて"),
     ("Alexa", "アレクサ、音楽をかけて"),
     ("さくら", "おはようさくら"),
+    ("Hana", "Hannah, what do you think?"),
 ]
 NOT_CALLED = [
     ("みみ", "今日はいい天気だね"),

@@ -101,6 +101,8 @@ def texts(reply: str) -> list[str]:
             "Use Node.js, e.g. version 20. It works.",
             ["Use Node.js,", "e.g. version 20.", "It works."],
         ),
+        ("J.R.R. Tolkien wrote it. Yes.", ["J.R.R. Tolkien wrote it.", "Yes."]),
+        ("See pp. 10-12 for more. OK then.", ["See pp. 10-12 for more.", "OK then."]),
         # URLs and code
         (
             "詳しくはhttps://example.com/a.b?c=1,2を見てください。",
@@ -114,6 +116,10 @@ def texts(reply: str) -> list[str]:
         # lists
         ("1. りんご\n2. みかん\n", ["1. りんご", "2. みかん"]),
         ("- one\n- two", ["- one", "- two"]),
+        (
+            "1. りんごです。2. みかんです。",
+            ["1. りんごです。", "2. みかんです。"],
+        ),
         # runs of marks stay together, marks alone join their neighbour
         ("えっ！？本当ですか？！はい。", ["えっ！？", "本当ですか？！", "はい。"]),
         ("Really?! Yes.", ["Really?!", "Yes."]),

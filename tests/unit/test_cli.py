@@ -69,6 +69,14 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert "Usage" in result.output and len(result.output.splitlines()) > 5
 
 
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [("serve", "8600"), ("asr-server", "as serve: whisper-base"), ("rehear", "the talk's")],
+)
+def test_defaults_are_told(command: str, default: str) -> None:
+    assert f"[default: ({default})]" in CliRunner().invoke(cli, [command, "--help"]).output
+
+
 def test_no_command_is_left_out_here() -> None:
     def found(command: typer.core.TyperGroup, path: tuple[str, ...]) -> set[tuple[str, ...]]:
         names = {path}
@@ -142,6 +150,8 @@ ERRORS = [
     (("serve", "--behind-proxy", "talk.example"), "https://host"),
     (("serve", "--behind-proxy", "https://talk.example/kaiwa"), "https://host"),
     (("models", "pull", "no-such-model"), "kaiwa has no model no-such-model"),
+    (("asr-server", "--language", "japanese"), "auto or a code such as ja"),
+    (("transcribe", "nowhere.wav"), "there is no file nowhere.wav"),
 ]
 
 

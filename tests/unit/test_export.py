@@ -129,6 +129,34 @@ def test_a_long_cue_is_cut_between_words_where_a_sentence_ends() -> None:
     assert {cue.name for cue in cues} == {"Aki"}
 
 
+def test_no_word_is_left_over_alone() -> None:
+    text = "made the block books, which were the immediate predecessors of the true printed book,"
+    words = [Word(f" {w}", 300 * n, 300 * n + 300, 0.9) for n, w in enumerate(text.split())]
+    assert [cue.text for cue in split(Cue(0, 5_000, text), words)] == [
+        "made the block books,",
+        "which were the immediate predecessors of the true printed book,",
+    ]
+
+
+def test_a_cue_does_not_begin_with_a_particle() -> None:
+    texts = [
+        "認識",
+        "結果",
+        "と",
+        "比較",
+        "する",
+        "ことに",
+        "よって",
+        "モデル",
+        "の",
+        "品質",
+        "を",
+    ] * 2
+    words = [Word(text, 500 * n, 500 * n + 500, 0.9) for n, text in enumerate(texts)]
+    cues = split(Cue(0, 11_000, "".join(texts)), words)
+    assert len(cues) == 2 and cues[1].text.startswith("認識")
+
+
 def test_a_short_cue_and_one_without_words_stay_as_they_are() -> None:
     cue = Cue(0, 900, "はい、そうです。")
     assert split(cue, [Word("はい、", 0, 300, 0.9), Word("そうです。", 300, 900, 0.9)]) == [cue]

@@ -52,6 +52,11 @@ def test_a_place_is_words_up_to_the_end_of_a_phrase(clause: int, ms: int, text: 
     assert heard_text(REPLY, clause, ms) == text
 
 
+def test_a_number_is_not_heard_by_half() -> None:
+    (clause,) = clauses("はい、1,200円です。")
+    assert heard_text([clause], 0, 500) == "はい、"
+
+
 def test_a_clause_that_the_browser_spoke_has_no_length_and_counts_whole() -> None:
     assert heard_text(clauses("はい。", "いいえ。", ms=0), 1, 1) == "はい。いいえ。"
     assert heard_text(clauses("はい。", "いいえ。", ms=0), 1, 0) == "はい。"

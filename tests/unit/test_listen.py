@@ -36,12 +36,14 @@ class Script(FakeRecogniser):
         super().__init__()
         self.said = (partial, eager, final)
         self.calls: list[str] = []
+        self.prompts: list[str] = []
         self.eager_asked = asyncio.Event()
 
     @asynccontextmanager
     async def segment(
         self, *, language: str | None, prompt: str = ""
     ) -> AsyncIterator[ScriptSegment]:
+        self.prompts.append(prompt)
         yield ScriptSegment(self)
 
 
@@ -91,6 +93,17 @@ async def test_segments_become_utterances_in_order(hearing: Hearing, block: int)
     assert times == sorted(times) and times[0] == 1_000
     assert abs(finals[1].ended_ms - 3_600) < 64
     assert await hearing.offset() > ms_to_samples(4_000)
+
+
+async def test_a_name_that_the_agent_answers_to_is_expected(hearing: Hearing) -> None:
+    hearing.recogniser = script = Script(final="さくら、元気？")
+    changes = {"vocabulary": "京都", "agent_name": "さくら"}
+    for mode in ("button", "name"):
+        await hearing.talks.update(hearing.talk.id, MARI.id, {**changes, "mode": mode})
+        async with listening(hearing) as ear:
+            await ear.hear(speech(600, 900))
+            await ear.flush()
+    assert script.prompts == ["京都", "京都 さくら、さくらさん。"]
 
 
 async def test_hypotheses_grow_and_end_in_the_final(hearing: Hearing) -> None:

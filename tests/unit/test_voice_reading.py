@@ -25,6 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:open_text is deprecated:Deprecat
         ("e-mail", "イーメール"),
         ("npm", "エヌピーエム"),
         ("B1のAさん", "ビー1のエーさん"),
+        ("6EとB2BとA/Bと3rd", "6イーとビー2ビーとエー/ビーとサード"),
+        ("A vs. B", "エー バーサス. ビー"),
         ("CO2と5kmと3DとC++とNo.1と60km/h", "CO2と5kmと3DとC++とNo.1と60km/h"),  # OpenJTalk's own
     ],
 )

@@ -43,12 +43,24 @@ VAIN_BYTES = 8 * 1024 * 1024  # without one packet of sound
 RATES = range(8_000, 192_001)
 CHANNELS = range(1, 9)
 
-_NAMES = {"matroska": "WebM", "ogg": "Ogg", "mp4": "MP4", "wav": "WAV"}
+_NAMES = {
+    "matroska": "WebM",
+    "ogg": "Ogg",
+    "mp4": "MP4",
+    "wav": "WAV",
+    "aac": "AAC",
+    "flac": "FLAC",
+    "mp3": "MP3",
+}
 _CODECS = frozenset(
     [
         "opus",
         "vorbis",
         "aac",
+        "alac",
+        "flac",
+        "mp3",
+        "mp3float",
         "pcm_u8",
         "pcm_s16le",
         "pcm_s24le",

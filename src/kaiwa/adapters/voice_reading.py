@@ -36,15 +36,21 @@ _SAID = {
     "python": "パイソン",
     "ruby": "ルビー",
     "tiktok": "ティックトック",
+    "vs": "バーサス",
     "windows": "ウィンドウズ",
 }
 """Common words that neither reads right."""
 
+_ORDINALS = {"1st": "ファースト", "2nd": "セカンド", "3rd": "サード"}
 # OpenJTalk knows 5km, CO2, 3D, No.1 and C++, but not the B of B1.
 _WORD = re.compile(
     r"(?<![A-Za-z\d])[A-Za-z]{2,}(?:[-'’][A-Za-z]+)*(?![A-Za-z\d]|\.\d)|[A-Za-z]-[A-Za-z]+"
 )
-_LETTER = re.compile(r"(?<![A-Za-z\d/])[A-Za-z](?![A-Za-z+#])")
+_LETTER = re.compile(r"(?<![A-Za-z\d/])[A-Za-z](?![A-Za-z+])|(?<=[A-Z]/)[A-Z](?![A-Za-z])")
+_MIXED = re.compile(
+    r"(?<![A-Za-z\d.])(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]+(?![A-Za-z\d/.])"
+    r"|(?<!\d)(?:1st|2nd|3rd)(?![A-Za-z])"
+)
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]")
 _KANA = re.compile(r"[ァ-ヺー]+")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
@@ -53,6 +59,7 @@ _REMEMBERED = 4_096
 
 def with_kana(text: str) -> str:
     """The text with those Latin words in katakana that OpenJTalk cannot read as words."""
+    text = _MIXED.sub(lambda match: _mixed(match[0]), text)
     text = _WORD.sub(lambda match: _word(match[0]), text)
     return _LETTER.sub(lambda match: _LETTERS[match[0].upper()], text)
 
@@ -74,6 +81,17 @@ def _part(part: str) -> str:
     if part.isupper() or len(part) == 1 or not _VOWEL.search(part):
         return _spelled(part)
     return str(_katakana()(part.lower()))
+
+
+@lru_cache(_REMEMBERED)
+def _mixed(letters_and_digits: str) -> str:
+    """3D and CO2 as they are; of 6E and B2B OpenJTalk leaves out a letter."""
+    if letters_and_digits in _ORDINALS:
+        return _ORDINALS[letters_and_digits]
+    said = str(pyopenjtalk.g2p(letters_and_digits, kana=True))
+    if _KANA.fullmatch(said):
+        return letters_and_digits
+    return "".join(_LETTERS.get(char, char) for char in letters_and_digits)
 
 
 def _known(word: str) -> str | None:

@@ -31,13 +31,19 @@ def as_float(samples: Samples) -> npt.NDArray[np.float32]:
 
 
 class Container(Enum):
-    """What an upload may be wrapped in; the value is the demuxer that is pinned for it."""
+    """What sound may be wrapped in; the value is the demuxer that is pinned for it.
+
+    AAC, FLAC and MP3 are for files on this machine: no browser records them.
+    """
 
     WEBM = "matroska"
     OGG = "ogg"
     MP4 = "mp4"
     WAV = "wav"
     L16 = "s16le"
+    AAC = "aac"
+    FLAC = "flac"
+    MP3 = "mp3"
 
 
 _MEDIA_TYPES = {
@@ -54,7 +60,16 @@ _MEDIA_TYPES = {
 
 MEDIA_TYPES = tuple(_MEDIA_TYPES)
 MAGIC_BYTES = 12  # what tells a container from another
-_MAGIC = {b"\x1aE\xdf\xa3": Container.WEBM, b"OggS": Container.OGG, b"RIFF": Container.WAV}
+_MAGIC = {
+    b"\x1aE\xdf\xa3": Container.WEBM,
+    b"OggS": Container.OGG,
+    b"RIFF": Container.WAV,
+    b"RF64": Container.WAV,
+    b"fLaC": Container.FLAC,
+    b"ID3": Container.MP3,
+}
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")  # QuickTime's files may begin with any of them
+_SYNC, _LAYER = 0xE0, 0x06  # bits of the second byte of an MPEG frame; AAC's has no layer
 
 
 def container_of(content_type: str) -> Container | None:
@@ -73,8 +88,10 @@ def container_of(content_type: str) -> Container | None:
 
 def container_by_content(head: bytes) -> Container | None:
     """The container that begins with these bytes (MAGIC_BYTES suffice), if it is on the list."""
-    if head[4:8] == b"ftyp":
+    if head[4:8] in _MP4_BOXES:
         return Container.MP4
+    if len(head) > 1 and head[0] == 0xFF and head[1] & _SYNC == _SYNC:
+        return Container.MP3 if head[1] & _LAYER else Container.AAC
     return next((found for magic, found in _MAGIC.items() if head.startswith(magic)), None)
 
 

@@ -29,7 +29,7 @@ from kaiwa.domain.events import (
 )
 from kaiwa.domain.ids import EventId, UtteranceId, utterance_id
 from kaiwa.domain.speech import Hypothesis, Transcript
-from kaiwa.domain.talk import Role, Talk, User
+from kaiwa.domain.talk import Mode, Role, Talk, User
 from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
 from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.hearing import Expected, Hearing
@@ -157,7 +157,7 @@ class Listening(Hearing):
         except DatabaseDown:
             pass  # then it is as it was
         language = None if self._talk.language == "auto" else self._talk.language
-        return Expected(language, self._talk.vocabulary)
+        return Expected(language, _vocabulary(self._talk))
 
     async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
         self._ears.on_voice()
@@ -274,3 +274,13 @@ class Listening(Hearing):
     def _is_live(self) -> bool:
         edge_ms = (time.monotonic() - self._sample_zero) * 1000
         return edge_ms - samples_to_ms(self.position) < LIVE_EDGE_MS
+
+
+def _vocabulary(talk: Talk) -> str:
+    """The talk's own, and the agent's name where it is called by it: recognition would write 桜 for
+    さくら (the name was there in 4 of 7 calls; in 6 with it)."""
+    if talk.mode is not Mode.NAME:
+        return talk.vocabulary
+    name = talk.agent_name
+    called = f"{name}、{name}さん。" if talk.language in ("ja", "auto") else f"{name}."
+    return f"{talk.vocabulary} {called}".strip()

@@ -113,5 +113,5 @@ def _sound(plain: str) -> str:
         sound += latin
     for spelling, alike in _SOUNDS_ALIKE:
         sound = sound.replace(spelling, alike)
-    sound = re.sub(r"r(?=[^aeiou]|$)|(?<=[^aeiou])u$", "", sound)  # Jarvis, ジャービス
+    sound = re.sub(r"[rh](?=[^aeiou]|$)|(?<=[^aeiou])u$", "", sound)  # Jarvis, ジャービス; Hannah
     return re.sub(r"(.)\1+", r"\1", sound)

@@ -45,7 +45,7 @@ _NUMERALS = frozenset("0123456789０１２３４５６７８９一二三四五�
 _ABBREVIATIONS = frozenset(
     {
         *("mr", "mrs", "ms", "dr", "prof", "jr", "sr", "st", "vs", "cf", "e.g", "i.e", "approx"),
-        *("dept", "fig", "inc", "ltd", "vol", "a.m", "p.m", "u.s", "u.k"),
+        *("dept", "fig", "ft", "inc", "ltd", "pp", "vol", "a.m", "p.m", "ph.d", "u.s", "u.k"),
     }
 )
 _LAST_WORD = re.compile(r"[A-Za-z.]*[A-Za-z]\Z")
@@ -54,7 +54,8 @@ _NO_PARTICLE = frozenset(
     {"たは", "に関", "に対", "に基", "て方", "て物"}
 )  # または, に関する, 育て方
 _BEGINS_A_WORD = re.compile(r"[一-鿿ァ-ヺA-Za-z0-9「『]")
-_LIST_NUMBER = re.compile(r"[\s#*>-]*\d+\Z")
+_INITIALS = re.compile(r"(?:[A-Z]\.)*[A-Z]")
+_LIST_NUMBER = re.compile(r"(?:\A[\s#*>-]*|[。！？]\s*)\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +202,17 @@ class ClauseSplitter:
         return char.isspace()
 
     def _is_abbreviation(self, char: str) -> bool:
-        """Whether a full stop belongs to its word ("Dr.", "J.") or numbers a list ("1.")."""
+        """Whether a full stop belongs to its word ("Dr.", "J.R.") or numbers a list ("1.")."""
         if char != ".":
             return False
         said = self._text[:-1]
-        if _LIST_NUMBER.fullmatch(said):
+        if _LIST_NUMBER.search(said):
             return True
         word = _LAST_WORD.search(said)
         if word is None:
             return False
-        initial = len(word[0]) == 1 and word[0].isupper() and word[0] != "I"
-        return initial or word[0].lower() in _ABBREVIATIONS
+        initials = _INITIALS.fullmatch(word[0]) and word[0] != "I"
+        return bool(initials) or word[0].lower() in _ABBREVIATIONS
 
     def _cut(self) -> Clause:
         text = self._text.strip()

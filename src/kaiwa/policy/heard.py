@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kaiwa.domain.events import ReplyClause
 
-_PHRASE_END = re.compile(r"[、。，．！？!?,.;:\s…]")
+_PHRASE_END = re.compile(r"[、。，．！？!?;\s…]|[,.:](?!\d)")  # not inside 1,200
 
 
 def joined(clauses: Sequence[ReplyClause]) -> str:
@@ -31,8 +31,8 @@ def heard_text(clauses: Sequence[ReplyClause], clause: int, ms: int) -> str:
         return joined(before)
     if ms >= current.duration_ms:
         return joined([*before, current])
-    share = current.text[: len(current.text) * ms // current.duration_ms]
-    ends = [match.end() for match in _PHRASE_END.finditer(share)]
+    share = len(current.text) * ms // current.duration_ms
+    ends = [end for match in _PHRASE_END.finditer(current.text) if (end := match.end()) <= share]
     if not ends:
         return joined(before)
-    return joined([*before, current.model_copy(update={"text": share[: ends[-1]]})])
+    return joined([*before, current.model_copy(update={"text": current.text[: ends[-1]]})])

@@ -33,7 +33,7 @@ _MARKDOWN: Sequence[Rule] = (
     (re.compile(r"</?[A-Za-z][^<>\n]*>"), " "),
     (re.compile(r"^\s{0,3}(?:[-*_]\s*){3,}$", re.MULTILINE), ""),
     (re.compile(r"^\s{0,3}(?:#{1,6}\s+|>+\s*)", re.MULTILINE), ""),
-    (re.compile(r"^\s*[-*+•・]\s+", re.MULTILINE), ""),
+    (re.compile(r"^\s*[-*+•・]\s+(?:\[[ xX]\]\s+)?", re.MULTILINE), ""),  # - [x] a task
     (re.compile(r"\*\*|~~|`|(?<!\w)__?(?=\S)|(?<=\S)__?(?!\w)"), ""),
     (re.compile(r"(?<!\d)\*|\*(?!\d)"), ""),  # 3*4 stays
     (re.compile(r"\s*\|\s*"), " "),
@@ -83,13 +83,19 @@ def without_emoji(text: str, language: str) -> str:
     return _SILENT.sub(" ", _EMOJI.sub("", text))
 
 
+_ITEM = re.compile(r"([①-⑳])\s*(?=\w)(?![とはをのがもにで①-⑳])")  # ①りんご, but not ①と②
+_AND_A_FRACTION = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
+
+
 def plain_width(text: str, language: str) -> str:
     """NFKC for letters, digits and signs; punctuation stays, because voices pause by it."""
     text = text.replace("～", "〜")
+    text = _ITEM.sub(r"\1、" if language == "ja" else r"\1, ", text)
+    text = _AND_A_FRACTION.sub("と" if language == "ja" else " and ", text)
     return "".join(
         "".join(run) if is_punctuation else unicodedata.normalize("NFKC", "".join(run))
         for is_punctuation, run in groupby(text, _is_punctuation)
-    )
+    ).replace("⁄", "/")
 
 
 def _is_punctuation(char: str) -> bool:
@@ -118,37 +124,84 @@ def _range(match: re.Match[str]) -> str:
     return f"{match[1]}から{match[2]}" if rising else match[0]  # 3-1 is a score
 
 
+def _dots_as(word: str) -> Rule:
+    """1.2.3 and 192.168.1.1 are no decimal fractions."""
+    numbers = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)")
+    return numbers, lambda match: match[0].replace(".", word)
+
+
+_WEEKDAY = "[月火水木金土日]"
+_CLOCK = r"(?:[01]?\d|2[0-4]):[0-5]\d"
 _JAPANESE: Sequence[Rule] = (
-    (re.compile(r"(?<!\d)([12]\d{3})[-/](\d\d?)[-/](\d\d?)(?![\d/-])"), r"\1年\2月\3日"),
-    (re.compile(r"(?<![\d/.])(\d\d?)/(\d\d?)(?![\d/])(\([月火水木金土日]\))?"), _day_or_fraction),
+    (re.compile(r"(?<!\d)([12]\d{3})[-/.](\d\d?)[-/.](\d\d?)(?![\d/.-])"), r"\1年\2月\3日"),
+    (
+        re.compile(r"(?<![\d/.])(\d\d?)/(\d\d?)(?![\d/])(\([月火水木金土日]\))?"),
+        _day_or_fraction,
+    ),
+    (re.compile(r"(?<![\d/.])(\d+)/(\d{3,})(?![\d/])"), r"\2分の\1"),
+    _dots_as("点"),
+    (re.compile(rf"({_CLOCK})\s*-\s*(?={_CLOCK})"), r"\1から"),
+    (re.compile(r"(?<![\d:])(\d\d?):([0-5]\d):([0-5]\d)(?![\d:])"), r"\1時\2分\3秒"),
     (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])"), r"\1時\2分"),
+    (re.compile(r"(?<![\d:])(\d+):(\d)(?![\d:])"), r"\1対\2"),
     (re.compile(r"(?<!\d)0(?=\d[時分秒月日])"), ""),
-    (re.compile(r"時0分"), "時"),
+    (re.compile(r"時0分(?!\d)"), "時"),
     (re.compile(r"\$\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ドル"),
     (re.compile(r"€\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ユーロ"),
     (re.compile(r"£\s*(\d[\d,.]*\d|\d)([万億]?)"), r"\1\2ポンド"),
     (re.compile(r"[¥\\]\s*(\d[\d,.]*\d|\d)([万億]?)円?"), r"\1\2円"),
-    (re.compile(rf"(?<=[\d{_COUNTED}])\s*[〜~–]\s*(?=(?:午[前後])?\d)"), "から"),
+    (re.compile(r"±\s*(?=\d)"), "プラスマイナス"),
+    (
+        re.compile(r"(?<=[^\W_ぁ-ゖ])([%）)]?)\s*[〜~–]\s*(?=(?:午[前後]|[約$€£¥第-])?\d)"),
+        r"\1から",
+    ),
+    (re.compile(rf"(?<![一-鿿\d])({_WEEKDAY})〜({_WEEKDAY})(?![一-鿿])"), r"\1曜から\2曜"),
+    (re.compile(r"(?<=[一-鿿])〜(?=[一-鿿])|(?<=[時分日月年])〜(?=[\s、。]|$)"), "から"),
     (re.compile(rf"(?<![\d-])([1-9]\d*)\s*-\s*(\d+)(?=[{_COUNTED}])"), _range),
     (re.compile(r"(?<![A-Za-z\d)])[-−](?=\d)"), "マイナス"),
     (re.compile(r"(?<=\d)\s*\+\s*(?=\d)"), "たす"),
-    (re.compile(r"(?<=\d)\s*[×x*]\s*(?=\d)"), "かける"),
+    (re.compile(r"(?<=\d)\s*[×x*]\s*(?=\d)|(?<=[A-Za-z])\s*×\s*(?=\d)"), "かける"),
     (re.compile(r"(?<=\d)\s*÷\s*(?=\d)"), "わる"),
     (re.compile(r"(?<=\d)\s*=\s*(?=[\dマ])"), "は"),
+    (re.compile(r"(?<=\w)\s*=\s*(?=\w)"), "イコール"),
+    (re.compile(r"(?<=[A-Za-z\d])\^(\d+)"), r"の\1乗"),
+    (re.compile(r"√(?=\w)"), "ルート"),
+    (re.compile("π"), "パイ"),
     (re.compile(r"°[CF]?"), "度"),
     (re.compile(r"(?<=\d)\s*GB(?![A-Za-z])"), "ギガバイト"),
     (re.compile(r"(?<=\d)\s*L(?![A-Za-z])"), "リットル"),
-    (re.compile(r"\bNo\.\s*(?=\d)"), "ナンバー"),
+    (re.compile(r"(?<![A-Za-z])No\.\s*(?=\d)"), "ナンバー"),
+    (re.compile(r"(?<![A-Za-z])e\.g\.,?\s*"), "たとえば"),
+    (re.compile(r"(?<![A-Za-z])i\.e\.,?\s*"), "つまり"),
     (re.compile(r"(?<=\w)\s*&\s*(?=\w)"), "アンド"),
     (re.compile(r"(?<=\w)@(?=\w)"), "アットマーク"),
-    (re.compile(r"(?<=[A-Za-z])\.(?=[A-Za-z]{2})"), "ドット"),
+    (re.compile(r"(?<![A-Za-z])(Mrs?|Ms|Dr)\.\s*(?=\w)"), r"\1 "),
+    (re.compile(r"(?<![\d.])\.(?=[A-Za-z]{2})"), "ドット"),
+    (re.compile(r"(?<![A-Za-z\d])([A-Z])#"), r"\1シャープ"),
 )
+_MONTH_NAMES = "Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec"
 _ENGLISH: Sequence[Rule] = (
     (re.compile(r"(?<!\w)~\s*(?=[$€£]?\d)"), "about "),
     (re.compile(r"\be\.g\.,?"), "for example,"),
     (re.compile(r"\bi\.e\.,?"), "that is,"),
     (re.compile(r"\bNo\.\s*(?=\d)"), "number "),
     (re.compile(r"\b24/7\b"), "24 7"),
+    (re.compile(rf"\b({_MONTH_NAMES})\. (?=\d)"), r"\1 "),
+    _dots_as(" dot "),
+    (re.compile(rf"({_CLOCK})\s*[-–]\s*(?={_CLOCK})"), r"\1 to "),
+    (re.compile(r"(?<=\d%)\s*[-–]\s*(?=\d)"), " to "),
+    (re.compile(r"(?<![\d:])(\d+):(\d)(?![\d:])"), r"\1 to \2"),
+    (re.compile(r"(?<![\d/.])(\d+)/(\d{3,})(?![\d/])"), r"\1 over \2"),
+    (re.compile(r"(?<=\d)x\b"), " times"),
+    (re.compile(r"(?<=\d)\s*m/s\b"), " meters per second"),
+    (re.compile(r"(?<=\d)\s*m2\b"), " square meters"),
+    (re.compile(r"(?<=\d)\s*km2\b"), " square kilometers"),
+    (re.compile(r"√(?=\w)"), "the square root of "),
+    (re.compile(r"(?<=\b[A-Z])#"), " sharp"),
+    (re.compile(r"\bCO2\b"), "C O 2"),
+    (re.compile(r"(?<=\w)@(?=\w)"), " at "),
+    (re.compile(r"(?<=\w)\.(?=(?:com|org|net|edu|gov|io|dev|app|jp|uk)\b)"), " dot "),
+    (re.compile(r"(?<![\w.])\.(?=[A-Z]{2})"), " dot "),  # .NET
 )
 _RULES = {"ja": _JAPANESE, "en": _ENGLISH}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 from unicodedata import east_asian_width
 
@@ -11,6 +13,8 @@ from kaiwa.domain.speech import Word
 
 LONGEST_MS: Final = 7_000
 WIDEST: Final = 84
+_HIRAGANA: Final = re.compile("[ぁ-ゖ]")
+_INSIDE: Final = re.compile("[ァ-ヺー]{2}|[一-鿿]{2}|[A-Za-z0-9]{2}")  # a word in several pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,11 @@ def split(cue: Cue, words: Sequence[Word]) -> list[Cue]:
     """The cue in pieces that can be read at once, cut between its words (timed as it is).
 
     A piece has at most LONGEST_MS and WIDEST columns (two lines on a screen; a Japanese character
-    takes two), and ends with a sentence or a clause where one ends in its second half.
+    takes two). One that has more is cut near its middle, where a sentence or a clause ends if one
+    ends there.
     """
-    pieces: list[list[Word]] = [[]]
-    for word in words:
-        piece = pieces[-1]
-        if piece and _full(piece, word):
-            cut = _break(piece)
-            pieces[-1:] = [piece[:cut], piece[cut:]]
-        pieces[-1].append(word)
-    if len(pieces) == 1:
+    pieces = _pieces(words)
+    if len(pieces) < 2:
         return [cue]
     return [
         Cue(piece[0].start_ms, piece[-1].end_ms, "".join(w.text for w in piece).strip(), cue.name)
@@ -44,19 +43,36 @@ def split(cue: Cue, words: Sequence[Word]) -> list[Cue]:
     ]
 
 
-def _full(piece: Sequence[Word], more: Word) -> bool:
-    text = "".join(word.text for word in piece) + more.text
-    columns = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-    return columns > WIDEST or more.end_ms - piece[0].start_ms > LONGEST_MS
+def _pieces(words: Sequence[Word]) -> list[Sequence[Word]]:
+    if len(words) < 2:
+        return [words]
+    width = _columns("".join(word.text for word in words).strip())
+    if width <= WIDEST and words[-1].end_ms - words[0].start_ms <= LONGEST_MS:
+        return [words]
+    widths = list(accumulate(_columns(word.text) for word in words))
+    cut = min(
+        range(1, len(words)),
+        key=lambda n: (
+            abs(2 * widths[n - 1] / max(widths[-1], 1) - 1) + _roughness(words[n - 1], words[n])
+        ),
+    )
+    return [*_pieces(words[:cut]), *_pieces(words[cut:])]
 
 
-def _break(piece: Sequence[Word]) -> int:
-    """How many words of a full piece stay in it."""
-    for marks in (tuple(".!?。！？"), tuple(",;:、")):
-        for count in range(len(piece), len(piece) // 2, -1):
-            if piece[count - 1].text.rstrip().endswith(marks):
-                return count
-    return len(piece)
+def _roughness(before: Word, after: Word) -> float:
+    """How bad a cut here is, in halves of the whole that it may be off the middle."""
+    end = before.text.rstrip()
+    if end.endswith(tuple(".!?。！？")):
+        return 0.0
+    if end.endswith(tuple(",;:、")):
+        return 0.1
+    if _INSIDE.fullmatch(end[-1:] + after.text[:1]):
+        return 1.4
+    return 0.9 if _HIRAGANA.match(after.text) else 0.6  # a particle, or the end of a verb
+
+
+def _columns(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def srt(cues: Iterable[Cue]) -> str:

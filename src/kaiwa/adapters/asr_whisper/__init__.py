@@ -6,6 +6,7 @@ text of a segment with both, `scheduler` says whose turn it is, `segment` and `r
 port.
 """
 
+from kaiwa.adapters.asr_whisper.engine import LANGUAGES
 from kaiwa.adapters.asr_whisper.recogniser import WhisperRecogniser
 
-__all__ = ["WhisperRecogniser"]
+__all__ = ["LANGUAGES", "WhisperRecogniser"]

@@ -25,10 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
-from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from kaiwa.domain.audio import SAMPLE_RATE, Samples, as_float
 from kaiwa.domain.speech import Word
+
+LANGUAGES = frozenset(_LANGUAGE_CODES)
+"""What Whisper knows, as ISO 639-1 or, where there is none, ISO 639-3."""
 
 FULL_CONTEXT_S = 30.0
 """What Whisper was trained on, and the most it can take."""

@@ -109,6 +109,12 @@ def judge(decode: Decode, speech_s: float) -> Verdict:
     return Verdict.GOOD
 
 
+def is_led(decode: Decode, prompt: str) -> bool:
+    """Whether the prompt may have put the words there, as it does in noise: they are its own, or
+    doubted (-1.9 and -3.7 in noise, where the prompt also lowers `no_speech` to 0.2)."""
+    return bool(prompt) and (fold(decode.text) in fold(prompt) or decode.logprob < _UNSURE)
+
+
 def loops(text: str) -> bool:
     """Whether the text ends in one piece said over and over."""
     key = fold(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from kaiwa.adapters.asr_whisper.ctranslate2_engine import CTranslate2Engine, has_gpu
-from kaiwa.adapters.asr_whisper.engine import Engine
+from kaiwa.adapters.asr_whisper.engine import LANGUAGES, Engine
 from kaiwa.adapters.asr_whisper.onnx_engine import OnnxEngine
 from kaiwa.adapters.asr_whisper.scheduler import Scheduler
 from kaiwa.adapters.asr_whisper.segment import WhisperSegment
@@ -89,9 +89,13 @@ class WhisperRecogniser:
     async def segment(
         self, *, language: str | None, prompt: str = ""
     ) -> AsyncIterator[WhisperSegment]:
-        """See `ports.asr`. Entering waits for the model, if `ready` was not called before."""
+        """See `ports.asr`. Entering waits for the model, if `ready` was not called before.
+
+        A language that Whisper does not know is detected, as if none was given.
+        """
         transcriber = await self._loaded()
-        segment = WhisperSegment(self._scheduler, transcriber, language, prompt)
+        known = language if language in LANGUAGES else None
+        segment = WhisperSegment(self._scheduler, transcriber, known, prompt)
         try:
             yield segment
         finally:

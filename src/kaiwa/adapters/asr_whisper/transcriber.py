@@ -23,7 +23,7 @@ from kaiwa.adapters.asr_whisper.engine import (
     context_s,
     seconds,
 )
-from kaiwa.adapters.asr_whisper.guards import Verdict, judge, token_cap, without_subtitles
+from kaiwa.adapters.asr_whisper.guards import Verdict, is_led, judge, token_cap, without_subtitles
 from kaiwa.domain.audio import FRAME_SAMPLES, SAMPLE_RATE, Samples, samples_to_ms
 from kaiwa.domain.speech import Partial, Transcript, Word
 from kaiwa.policy.agreement import join
@@ -137,11 +137,19 @@ class Transcriber:
             return _NOTHING
         window_s = context_s(seconds(samples), partial=not context.final)
         said = self._attempt(samples, known, context, window_s)
+        alone = replace(context, prompt="")
         if said is None:
             known.forget(context.piece)
             if context.final:  # without the prompt: it may be what the text loops on
-                alone = replace(context, prompt="")
                 said = self._attempt(samples, known, alone, FULL_CONTEXT_S)
+        elif said.text and is_led(said, context.prompt):
+            known.forget(context.piece)
+            if not context.final:
+                return None
+            plain = self._attempt(samples, known, alone, window_s)
+            if plain is None:
+                plain = self._attempt(samples, known, alone, FULL_CONTEXT_S)
+            return said if plain and plain.text else _NOTHING
         return said
 
     def _attempt(
