@@ -72,6 +72,28 @@ def test_speech_is_known_before_it_ends(text: str) -> None:
     assert words_over(text, ended=False) is Words.SPEECH
 
 
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [("それ", "それより"), ("じゃあ明", "じゃあ、明日"), ("What a", "What about")],
+)
+def test_what_two_hypotheses_agree_on_is_speech_sooner(before: str, text: str) -> None:
+    assert words_over(text, ended=False) is Words.UNSURE
+    assert words_over(text, ended=False, before=before) is Words.SPEECH
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ("うまい", "おなわ"),
+        ("そう", "そういったら"),
+        ("I s", "I see, I s"),
+        ("That's g", "That's great"),
+    ],
+)
+def test_two_that_differ_or_begin_a_backchannel_are_not(before: str, text: str) -> None:
+    assert words_over(text, ended=False, before=before) is Words.UNSURE
+
+
 @pytest.mark.parametrize("text", STOPS)
 def test_a_word_of_stop_alone_wants_no_answer(text: str) -> None:
     assert asks_for_silence(text)

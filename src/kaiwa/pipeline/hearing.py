@@ -35,6 +35,8 @@ from kaiwa.ports.vad import VoiceActivityFactory
 
 FIRST_PARTIAL: Final = ms_to_samples(200)  # sound that may make a first word
 PARTIAL_STEP: Final = STEADY  # hypotheses that come closer together make nothing stable sooner
+EARLY: Final = ms_to_samples(1_000)  # a segment so short gets them closer: it may be "wait"
+EARLY_STEP: Final = ms_to_samples(200)
 QUIET: Final = ms_to_samples(64)  # the voice may be stopping: keep the engine free for the final
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
@@ -289,7 +291,8 @@ class Hearing(ABC):
                 if segment.ended is None:
                     await self._believe(segment, agreement, _so_far(said), fed)
             elif segment.fed - shown >= step and not segment.quiet:
-                shown, step = segment.fed, PARTIAL_STEP
+                shown = segment.fed
+                step = EARLY_STEP if shown - segment.start < EARLY else PARTIAL_STEP
                 partial = await _unless(segment.silent, session.partial())
                 if partial is not None:
                     await self._believe(segment, agreement, partial, shown)

@@ -15,8 +15,9 @@ from kaiwa.errors import KaiwaError, StreamStalled, TooMuch
 from kaiwa.pipeline.tasks import one_error
 from kaiwa.ports.decoder import Decoder, Decoding
 
-SILENT_UPLOAD_S: Final = 10.0
-"""A live microphone sends all the time; an upload that sends nothing for so long is dead."""
+SILENT_UPLOAD_S: Final = 20.0
+"""A live microphone sends all the time; an upload that sends nothing for so long is dead, and what
+is open of it ends there. A network that stalls is mostly back by then, and parts no word."""
 _SAMPLE_BYTES: Final = 2
 
 

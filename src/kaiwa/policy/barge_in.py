@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import Enum, auto
+from itertools import takewhile
 from typing import Final
 
 from kaiwa.policy.similar import distance, folded, units
@@ -24,115 +25,42 @@ class Words(Enum):
 SPEECH_UNITS: Final = 7.0
 """What is longer than this and no backchannel is speech, also while it is still going on; a first
 hypothesis of そうですね was そういったら."""
+AGREED_UNITS: Final = 1.0
+"""Of what is shorter, so much must have been heard twice: one hypothesis of うんうん is as good as
+any (うまい, おなわ), the next says something else."""
 SHORTEST_SPEECH_UNITS: Final = 3.0
 """What is shorter, and no word of stop, is a backchannel that was misheard (うん as 文)."""
 _MISHEARD_FROM: Final = 4
 """A word of stop this long is still one with a letter wrong."""
 
-_BACKCHANNELS: Final = sorted(
-    (
-        *(
-            "うん",
-            "うむ",
-            "ん",
-            "う",
-            "ふん",
-            "ふむ",
-            "はい",
-            "はあ",
-            "ほう",
-            "ほお",
-            "ほ",
-            "へえ",
-            "へ",
-        ),
-        *("ええ", "え", "ああ", "あ", "おお", "お", "わあ", "わ", "そう", "そうそう", "そうですね"),
-        *(
-            "そうですか",
-            "そうなんですね",
-            "そうなんですか",
-            "そうなんだ",
-            "そうか",
-            "そっか",
-            "そだね",
-        ),
-        *(
-            "そうだね",
-            "そうね",
-            "なるほど",
-            "なるほどね",
-            "なるほどです",
-            "まじで",
-            "まじか",
-            "ほんと",
-        ),
-        *("ほんとに", "本当", "本当に", "本当ですか", "たしかに", "確かに", "すごい", "すごいね"),
-        *("いいね", "いいですね", "ですね", "だね", "ねえ", "ね", "やっぱり", "へい", "ふうん"),
-        *(
-            "uhhuh",
-            "uhuh",
-            "mhm",
-            "mmhmm",
-            "mmhm",
-            "mm",
-            "hmm",
-            "hm",
-            "uh",
-            "um",
-            "huh",
-            "ah",
-            "aha",
-        ),
-        *("oh", "ooh", "wow", "yeah", "yea", "yep", "yup", "yes", "ok", "okay", "right", "sure"),
-        *("isee", "igotit", "gotit", "really", "exactly", "good", "great", "nice", "cool", "true"),
-        *("ofcourse", "indeed", "alright", "interesting", "hai", "un", "hee", "naruhodo", "sou"),
-    ),
-    key=len,
-    reverse=True,
-)
-"""As `folded` leaves them."""
+_LISTENING: Final = """
+うん うむ ん う ふん ふむ はい はあ ほう ほお ほ へえ へ ええ え ああ あ おお お わあ わ
+そう そうそう そうですね そうですか そうなんですね そうなんですか そうなんだ そうか そっか
+そだね そうだね そうね なるほど なるほどね なるほどです まじで まじか ほんと ほんとに 本当
+本当に 本当ですか たしかに 確かに すごい すごいね いいね いいですね ですね だね ねえ ね
+やっぱり へい ふうん
+uhhuh uhuh mhm mmhmm mmhm mm hmm hm uh um huh ah aha oh ooh wow yeah yea yep yup yes ok okay
+right sure isee igotit gotit really exactly good great nice cool true thatsgreat thatsgood
+thatstrue thatsright thatsnice thatsfunny ofcourse indeed alright interesting hai un hee
+naruhodo sou
+"""
+"""Backchannels, as `folded` leaves them."""
+_BACKCHANNELS: Final = sorted(_LISTENING.split(), key=len, reverse=True)
 _ONLY_BACKCHANNELS = re.compile(f"(?:{'|'.join(_BACKCHANNELS)})+")
 
-_STOPS: Final = frozenset(
-    (
-        *("また", "またまた"),  # 待って as it is heard at first
-        *("待って", "まって", "待った", "まった", "待て", "まて", "待ってください", "待ってて"),
-        *("まってください", "ちょっと", "ちょと", "ちょっといい", "ちょっといいですか", "ちょい"),
-        *(
-            "ちょっと待って",
-            "ちょっとまって",
-            "ちょっと待ってください",
-            "ちょっとまってください",
-            "ちょっと待った",
-        ),
-        *(
-            "すとっぷ",
-            "すとぷ",
-            "すっとぷ",
-            "止めて",
-            "とめて",
-            "止まって",
-            "とまって",
-            "やめて",
-            "やめ",
-        ),
-        *(
-            "いいですか",
-            "もういい",
-            "もういいよ",
-            "もういいです",
-            "もう大丈夫",
-            "いいよもう",
-            "静かに",
-            "黙って",
-        ),
-        *("だまって", "うるさい", "ちがう", "違う", "違います", "そうじゃなくて", "いったんとめて"),
-        *("stop", "stopit", "stopplease", "pleasestop", "wait", "waitwait", "waitaminute", "pause"),
-        *("waitasecond", "holdon", "hangon", "hold", "enough", "thatsenough", "shutup", "quiet"),
-        *("bequiet", "nevermind", "cancel", "onesecond", "onemoment", "justasecond", "excuseme"),
-        *("chotto", "matte", "chottomatte", "sutoppu", "nostop", "okstop", "okaystop"),
-    )
-)
+_STOPPING: Final = """
+また またまた 待って まって 待った まった 待て まて 待ってください 待ってて まってください
+ちょっと ちょと ちょっといい ちょっといいですか ちょい ちょっと待って ちょっとまって
+ちょっと待ってください ちょっとまってください ちょっと待った すとっぷ すとぷ すっとぷ 止めて
+とめて 止まって とまって やめて やめ いいですか もういい もういいよ もういいです もう大丈夫
+いいよもう 静かに 黙って だまって うるさい ちがう 違う 違います そうじゃなくて
+いったんとめて
+stop stopit stopplease pleasestop wait waitwait waitaminute pause waitasecond holdon hangon
+hold enough thatsenough shutup quiet bequiet nevermind cancel onesecond onemoment
+justasecond excuseme chotto matte chottomatte sutoppu nostop okstop okaystop
+"""
+"""Words of stop, also as they are heard at first (また)."""
+_STOPS: Final = frozenset(_STOPPING.split())
 _STOPS_BEGUN: Final = frozenset(
     ("まっ", "待っ", "ちょっ", "ちょ", "すと", "すとっ", "とめ", "やめ")
 )
@@ -147,8 +75,9 @@ _STOP_WORD = re.compile(
 )
 
 
-def words_over(text: str, *, ended: bool) -> Words:
-    """Judge what somebody says over a reply; `ended` when they have fallen silent after it."""
+def words_over(text: str, *, ended: bool, before: str = "") -> Words:
+    """Judge what somebody says over a reply; `ended` when they have fallen silent after it,
+    `before`: the hypothesis before this one."""
     said = folded(text)
     if not said:
         return Words.UNSURE
@@ -159,7 +88,8 @@ def words_over(text: str, *, ended: bool) -> Words:
     if _is_nearly_backchannel(said, ended=ended):
         return Words.BACKCHANNEL if ended else Words.UNSURE
     length = units(said)
-    if length > SPEECH_UNITS or (ended and length >= SHORTEST_SPEECH_UNITS):
+    sure = ended or _is_speech(_both_say(said, folded(before)))
+    if length > SPEECH_UNITS or (sure and length >= SHORTEST_SPEECH_UNITS):
         return Words.SPEECH
     return Words.BACKCHANNEL if ended else Words.UNSURE
 
@@ -172,6 +102,16 @@ def asks_for_silence(text: str) -> bool:
     """Whether a word of stop is all that was said."""
     said = folded(text)
     return said in _STOPS | _STOPS_BEGUN or (_is_stop(said, text) and units(said) <= SILENCE_UNITS)
+
+
+def _both_say(one: str, other: str) -> str:
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return "".join(char for char, _ in same)
+
+
+def _is_speech(agreed: str) -> bool:
+    """Whether two hypotheses agree on enough, and on more than the beginning of a backchannel."""
+    return units(agreed) >= AGREED_UNITS and not _is_nearly_backchannel(agreed, ended=False)
 
 
 def _is_stop(said: str, text: str) -> bool:

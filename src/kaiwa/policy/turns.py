@@ -229,8 +229,9 @@ class Turns:
         talker = self._talkers.get(event.capture)
         if talker is None:
             return
-        talker.seen, talker.heard = now, event.stable + event.tentative
-        self._hear_over(talker, talker.heard, now, ended=False)
+        before, talker.heard = talker.heard, event.stable + event.tentative
+        talker.seen = now
+        self._hear_over(talker, talker.heard, now, ended=False, before=before)
         if self.talk.mode is Mode.BUTTON:
             return  # there is time to read when it is asked for, and recognition wants the cores
         tokens = estimate_tokens(event.stable)
@@ -259,7 +260,9 @@ class Turns:
         elif reply is None:
             self._prefill = [Prefill(None)]
 
-    def _hear_over(self, talker: Talker, text: str, now: float, *, ended: bool) -> Words:
+    def _hear_over(
+        self, talker: Talker, text: str, now: float, *, ended: bool, before: str = ""
+    ) -> Words:
         """What words mean for the reply that goes on; it is cut if they end it."""
         reply, over = self._reply, Words.SPEECH
         if talker.over_reply and asks_for_silence(text):
@@ -270,7 +273,7 @@ class Turns:
         if sounds_since is None or talker.began < sounds_since:
             return Words.SPEECH  # they were speaking before it sounded
         talker.over_reply = True
-        over = words_over(text, ended=ended)
+        over = words_over(text, ended=ended, before=before)
         if over in (Words.STOP, Words.SPEECH):
             position = reply.playing.position(talker.participant, now)
             nothing_heard = self._has_player and position is None
