@@ -48,6 +48,13 @@ CUT: Final = """() => {
   }).map(({ outerHTML }) => outerHTML.slice(0, 200));
 }"""
 """What sticks out of where it belongs."""
+SHIFT: Final = """() => new Promise((resolve) => {
+  const sum = (list) => list.getEntries().reduce((sum, { value }) => sum + value, 0);
+  new PerformanceObserver((list) => resolve(sum(list)))
+    .observe({ type: 'layout-shift', buffered: true });
+  setTimeout(resolve, 1000, 0); // nothing ever moved
+})"""
+"""How far the page has moved by itself, as Chromium counts it: over 0.1 is felt."""
 DIALOGS: Final = (
     ["settings"],
     ["prefs"],
@@ -209,6 +216,7 @@ def test_a_long_talk_opens_on_its_newest_words_and_is_searched_whole(
     expect(owner.utterances.last).to_have_text(f"{LONG}番目の発言です。")
     owner.wait_until_live()
     assert owner["utterance"].count() < 400, "only a window is in the document"
+    assert owner.page.evaluate(SHIFT) < 0.1
 
     owner["search"].click()
     owner["search-input"].fill("番目ノ発言")  # kana does not matter

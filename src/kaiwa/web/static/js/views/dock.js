@@ -197,17 +197,18 @@ export class DockView {
     const agent = talk?.settings.agent_name || 'AI';
     setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
-    this.#handsFree.hidden = !talk;
+    this.#handsFree.hidden = !state.openId;
     const handsFree = talk?.settings.mode === 'hands-free';
     this.#handsFree.setAttribute('aria-pressed', String(handsFree));
     this.element.dataset.call = String(handsFree && !off);
 
     this.#controls.hidden = listener;
-    this.#form.hidden = listener || !talk;
-    this.#ask.hidden = !talk;
+    this.#form.hidden = listener || !state.openId;
+    this.#ask.hidden = !state.openId;
     this.#readOnly.hidden = !listener;
     const said = talk?.entries.some((entry) => entry.kind !== 'note') ?? false;
-    this.#hint.hidden = listener || said || mic !== 'asleep';
+    const unknown = state.openId !== null && !talk?.ready;
+    this.#hint.hidden = listener || said || unknown || mic !== 'asleep';
     const { key, values } = this.#statusNow(shown, agent);
     setText(this.#status, t(key, values));
     this.#status.dataset.status = key.replace('status.', '');
