@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import MODEL_MS, SOME_TEXT, Visitor, visitor
+from tests.browser.visitor import MODEL_MS, NOBODY_YET, SOME_TEXT, Visitor, visitor
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -264,6 +264,11 @@ def test_axe_finds_nothing(
     size = {"width": width, "height": 740}
     locale = "ja-JP" if scheme == "light" else "en-GB"
     look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "locale": locale}
+    with visitor(chromium, base_url=server.url, **look) as stranger:
+        stranger.open("/")
+        stranger["register-toggle"].click()
+        _check_with_axe(stranger)
+        stranger.check_untroubled(NOBODY_YET)
     with visitor(chromium, base_url=server.url, storage_state=owner_state, **look) as guest:
         guest.open("/")
         guest["new-talk"].wait_for()
@@ -289,6 +294,12 @@ def test_axe_finds_nothing(
         guest["menu-search"].click()
         guest["search-input"].fill("こん")
         _check_with_axe(guest)
+        guest.open_microphone()
+        guest["mute"].click()
+        guest.wait_for("[data-control=muted]")
+        _check_with_axe(guest)
+        guest["mic"].click()
+        guest.close_microphone()
         assert guest.page.evaluate("document.documentElement.scrollWidth") <= width
         guest.check_untroubled()
 
