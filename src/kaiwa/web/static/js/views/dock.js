@@ -195,7 +195,7 @@ export class DockView {
     this.#hide(this.#stop, !going && !waiting && !sounding);
     this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
-    setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
+    setText(this.#askText, t('dock.ask', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
     this.#handsFree.hidden = !state.openId;
     const handsFree = talk?.settings.mode === 'hands-free';
