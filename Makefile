@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench bench-turns bench-fanout faults screenshots lock clean
+.PHONY: help serve test check types format bench bench-turns bench-fanout faults screenshots lock clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ check: $(VENV)/dev.done ## format, lint, types, imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+types: ## check the types of the page's modules (needs Node.js; not part of `make test`)
+	npx --yes --package typescript@5.9 tsc --project .
 
 format: $(VENV)/dev.done ## put the code into its form
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import over_loopback
 from tests.browser.server import KaiwaServer
-from tests.browser.visitor import MODEL_MS, SOME_TEXT, Visitor, visitor
+from tests.browser.visitor import MODEL_MS, NOBODY_YET, SOME_TEXT, Visitor, visitor
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -48,6 +48,13 @@ CUT: Final = """() => {
   }).map(({ outerHTML }) => outerHTML.slice(0, 200));
 }"""
 """What sticks out of where it belongs."""
+SHIFT: Final = """() => new Promise((resolve) => {
+  const sum = (list) => list.getEntries().reduce((sum, { value }) => sum + value, 0);
+  new PerformanceObserver((list) => resolve(sum(list)))
+    .observe({ type: 'layout-shift', buffered: true });
+  setTimeout(resolve, 1000, 0); // nothing ever moved
+})"""
+"""How far the page has moved by itself, as Chromium counts it: over 0.1 is felt."""
 DIALOGS: Final = (
     ["settings"],
     ["prefs"],
@@ -140,7 +147,7 @@ def test_the_focus_is_never_lost(owner: Visitor) -> None:
 
     owner["talk-menu"].first.focus()
     press("Enter")
-    press("ArrowUp")  # to the last
+    press("End")
     press("Enter")
     expect(owner["undo"]).to_be_focused()
     press("Enter")
@@ -209,6 +216,7 @@ def test_a_long_talk_opens_on_its_newest_words_and_is_searched_whole(
     expect(owner.utterances.last).to_have_text(f"{LONG}番目の発言です。")
     owner.wait_until_live()
     assert owner["utterance"].count() < 400, "only a window is in the document"
+    assert owner.page.evaluate(SHIFT) < 0.1
 
     owner["search"].click()
     owner["search-input"].fill("番目ノ発言")  # kana does not matter
@@ -256,6 +264,11 @@ def test_axe_finds_nothing(
     size = {"width": width, "height": 740}
     locale = "ja-JP" if scheme == "light" else "en-GB"
     look = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce", "locale": locale}
+    with visitor(chromium, base_url=server.url, **look) as stranger:
+        stranger.open("/")
+        stranger["register-toggle"].click()
+        _check_with_axe(stranger)
+        stranger.check_untroubled(NOBODY_YET)
     with visitor(chromium, base_url=server.url, storage_state=owner_state, **look) as guest:
         guest.open("/")
         guest["new-talk"].wait_for()
@@ -281,6 +294,12 @@ def test_axe_finds_nothing(
         guest["menu-search"].click()
         guest["search-input"].fill("こん")
         _check_with_axe(guest)
+        guest.open_microphone()
+        guest["mute"].click()
+        guest.wait_for("[data-control=muted]")
+        _check_with_axe(guest)
+        guest["mic"].click()
+        guest.close_microphone()
         assert guest.page.evaluate("document.documentElement.scrollWidth") <= width
         guest.check_untroubled()
 

@@ -28,7 +28,8 @@ _STYLES: Final = "css/page.css"
 _COMMENTS: Final = re.compile(
     rb"^[ ]*(?:/\*\*(?:(?!\*/).)*\*/|//[^\n]*)[ ]*$", re.MULTILINE | re.DOTALL
 )
-"""Comments that fill whole lines; their lines stay, so that errors name the right ones."""
+"""Comments that fill whole lines."""
+_INDENTATION: Final = re.compile(rb"^[ ]+", re.MULTILINE)
 _WORKLETS: Final = ("js/audio/pcm-worklet.js",)
 """Modules that load outside the document; preloaded as files, so that they are there when the
 server is not."""
@@ -89,7 +90,7 @@ def page_router(folder: Path = STATIC) -> APIRouter:
 
 def _content(path: Path) -> bytes:
     plain = path.read_bytes()
-    return _without_comments(plain) if path.suffix == ".js" else plain
+    return _lean(plain) if path.suffix == ".js" else plain
 
 
 def _stylesheets(contents: dict[str, bytes]) -> list[str]:
@@ -111,9 +112,11 @@ def _at_once(contents: dict[str, bytes]) -> list[str]:
     return sorted(found)
 
 
-def _without_comments(module: bytes) -> bytes:
-    """The same lines without those that only tell something to people and to `tsc`."""
-    return _COMMENTS.sub(lambda found: b"\n" * found[0].count(b"\n"), module)
+def _lean(module: bytes) -> bytes:
+    """A module without what only people and `tsc` read. Its lines stay, so that errors name the
+    right ones; no template literal may be longer than a line."""
+    code = _COMMENTS.sub(lambda found: b"\n" * found[0].count(b"\n"), module)
+    return _INDENTATION.sub(b"", code)
 
 
 def _index(contents: dict[str, bytes], version: str) -> bytes:

@@ -1,4 +1,4 @@
-import { percentile, statistics, waterfall } from '/static/js/core/timing.js';
+import { percentile, reached, statistics, waterfall } from '/static/js/core/timing.js';
 import { equal, test } from './harness.js';
 
 const reply = (timing, status = 'complete') => ({ kind: 'reply', status, timing });
@@ -13,6 +13,15 @@ test('timing: each stage begins where the one before ended', () => {
 test('timing: a stage that was measured out of order takes no time', () => {
   const [first, second] = waterfall(reply({ first_token: 100, first_clause: 90 }));
   equal([first.to, second.from, second.to], [100, 100, 100]);
+});
+
+test('timing: a turn that ended by itself counts from where the voice stopped', () => {
+  const turn = reply({ endpoint: 700, first_clause: 0, first_clip: 50, total: 900 });
+  equal(waterfall(turn).map(({ stage, from, to }) => [stage, from, to]), [
+    ['endpoint', 0, 700], ['first_clause', 700, 700], ['first_clip', 700, 750], ['total', 750, 1600],
+  ]);
+  equal(reached(turn, 'first_clip'), 750);
+  equal(statistics([turn]).stages.at(-1), { stage: 'total', p50: 1600, p95: 1600 });
 });
 
 test('timing: percentiles by the nearest rank', () => {

@@ -2,21 +2,32 @@
 
 /** @import {Entry, Reply} from '../types.js' */
 
-/** The stages that every server reports, in the order in which they happen. */
-export const STAGES = /** @type {const} */ (['first_token', 'first_clause', 'first_clip', 'total']);
+/** In the order in which they happen; `endpoint` where the turn ended by itself. */
+const STAGES = /** @type {const} */ (['endpoint', 'first_token', 'first_clause', 'first_clip', 'total']);
+
+/**
+ * When a reply came to a stage: in ms since the voice stopped, or the button was pressed.
+ * @param {Reply} reply
+ * @param {typeof STAGES[number]} stage
+ */
+export function reached({ timing }, stage) {
+  const { endpoint = 0, [stage]: ms } = timing;
+  return stage === 'endpoint' || ms === undefined ? ms : endpoint + ms;
+}
 
 /**
  * A reply's stages one after the other, each beginning where the one before has ended.
  * @param {Reply} reply
- * @returns {{stage: typeof STAGES[number], from: number, to: number}[]} in ms since it was asked for
+ * @returns {{stage: typeof STAGES[number], from: number, to: number}[]} in ms
  */
 export function waterfall(reply) {
   let from = 0;
-  return STAGES.filter((stage) => reply.timing[stage] !== undefined).map((stage) => {
-    const to = Math.max(from, reply.timing[stage]);
-    const bar = { stage, from, to };
-    from = to;
-    return bar;
+  return STAGES.flatMap((stage) => {
+    const ms = reached(reply, stage);
+    if (ms === undefined) return [];
+    const bar = { stage, from, to: Math.max(from, ms) };
+    from = bar.to;
+    return [bar];
   });
 }
 
@@ -30,7 +41,7 @@ export function statistics(entries) {
   const stages = STAGES.map((stage) => {
     const times = replies
       .filter(({ status }) => stage !== 'total' || status === 'complete')
-      .map(({ timing }) => timing[stage])
+      .map((reply) => reached(reply, stage))
       .filter((ms) => ms !== undefined);
     return { stage, p50: percentile(times, 0.5), p95: percentile(times, 0.95) };
   });

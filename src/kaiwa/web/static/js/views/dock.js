@@ -195,19 +195,20 @@ export class DockView {
     this.#hide(this.#stop, !going && !waiting && !sounding);
     this.#ask.setAttribute('aria-disabled', String(!talk || going)); // the focus may stay on it
     const agent = talk?.settings.agent_name || 'AI';
-    setText(this.#askText, agent === 'AI' ? t('dock.ask') : t('dock.askName', { name: agent }));
+    setText(this.#askText, t('dock.ask', { name: agent }));
     this.#hear.hidden = state.sound !== 'blocked';
-    this.#handsFree.hidden = !talk;
+    this.#handsFree.hidden = !state.openId;
     const handsFree = talk?.settings.mode === 'hands-free';
     this.#handsFree.setAttribute('aria-pressed', String(handsFree));
     this.element.dataset.call = String(handsFree && !off);
 
     this.#controls.hidden = listener;
-    this.#form.hidden = listener || !talk;
-    this.#ask.hidden = !talk;
+    this.#form.hidden = listener || !state.openId;
+    this.#ask.hidden = !state.openId;
     this.#readOnly.hidden = !listener;
     const said = talk?.entries.some((entry) => entry.kind !== 'note') ?? false;
-    this.#hint.hidden = listener || said || mic !== 'asleep';
+    const unknown = state.openId !== null && !talk?.ready;
+    this.#hint.hidden = listener || said || unknown || mic !== 'asleep';
     const { key, values } = this.#statusNow(shown, agent);
     setText(this.#status, t(key, values));
     this.#status.dataset.status = key.replace('status.', '');

@@ -10,13 +10,15 @@ export class EmptyView {
   element = h('div', { class: 'empty', hidden: true }, this.#title, this.#hint);
 
   /** @param {TalkState} state @param {boolean} on whether the microphone is */
-  update({ entries, partials, pending, ready, role }, on) {
+  update({ entries, partials, pending, ready, role, settings }, on) {
     const said = partials.length || pending.length || entries.some((entry) => entry.kind !== 'note');
     this.element.hidden = !!said;
     if (said) return;
     const listens = role === 'listener';
     const title = listens ? 'talk.emptyListener' : on ? 'talk.emptyOn' : 'talk.empty';
     setText(this.#title, ready ? t(title) : '');
-    setText(this.#hint, !ready ? t('talk.connecting') : listens ? '' : t('talk.emptyHint'));
+    const name = settings.agent_name;
+    const hint = t(`talk.hint.${settings.mode}`, { name, ask: t('dock.ask', { name }) });
+    setText(this.#hint, !ready ? t('talk.connecting') : listens ? '' : hint);
   }
 }

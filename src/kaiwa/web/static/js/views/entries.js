@@ -3,7 +3,7 @@
 /** @import {Entry, Hypothesis, Note, Participant, PendingMessage, Reply, Utterance}
  *   from '../types.js' */
 import { heardParts, pieces } from '../core/reply.js';
-import { STAGES, waterfall } from '../core/timing.js';
+import { reached, waterfall } from '../core/timing.js';
 import { h, icon } from '../dom.js';
 import { clockTime, hasMessage, t } from '../i18n.js';
 
@@ -158,7 +158,8 @@ function remarks(reply, heard) {
 /** @param {Reply} reply @param {boolean} open */
 function timing(reply, open) {
   const bars = waterfall(reply);
-  const first = reply.timing.first_clip ?? reply.timing.first_clause ?? reply.timing[STAGES[0]];
+  const first =
+    reached(reply, 'first_clip') ?? reached(reply, 'first_clause') ?? reached(reply, 'first_token');
   if (first === undefined) return null; // it was over before it began
   const whole = Math.max(bars[bars.length - 1].to, 1);
   return h(

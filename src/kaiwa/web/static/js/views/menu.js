@@ -1,4 +1,4 @@
-/** A menu at a button: arrow keys, Escape, and a way back for the focus. */
+/** A menu at a button: arrow keys, Home, End, Escape, and a way back for the focus. */
 
 import { h, icon } from '../dom.js';
 
@@ -25,13 +25,13 @@ export function openMenu(anchor, label, items) {
       popover: 'auto',
       'data-testid': 'menu',
       onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
         if (event.key === 'Tab') menu.hidePopover();
-        if (!step) return;
-        event.preventDefault();
         const all = [...menu.querySelectorAll('button')];
         const now = all.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-        all[(now + step + all.length) % all.length].focus();
+        const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: -1 }[event.key];
+        if (to === undefined) return;
+        event.preventDefault();
+        all.at(to % all.length)?.focus();
       },
       ontoggle: (/** @type {ToggleEvent} */ event) => {
         if (event.newState !== 'closed') return;

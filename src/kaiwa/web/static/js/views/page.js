@@ -151,7 +151,7 @@ export class PageView {
     this.#body.dataset.open = state.openId ? 'talk' : 'home';
     this.#sidebar.update();
     this.#home.hidden = state.openId !== null;
-    this.#transcript.element.hidden = !session;
+    this.#transcript.element.hidden = !state.openId; // its place is kept while it comes
     this.#tools.hidden = !session;
     this.#title.hidden = !session;
     const listed = state.talks?.find(({ id }) => id === state.openId);

@@ -58,11 +58,16 @@ export function openShare(controller, talkId) {
       field(t('share.link'), h('div', { class: 'row' }, input, copy)),
       says,
       owner && invite,
-      local && h('p', { class: 'hint warn' }, t('share.loopback', { host: location.host })),
+      local && h('p', { class: 'hint warn' }, t('share.loopback', { host: location.host }), ...command()),
     ),
   );
   show(dialog);
   input.select();
+}
+
+/** What opens the page to the house; its lines end between the words. */
+function command() {
+  return ['kaiwa serve', '--host 0.0.0.0', '--tls'].flatMap((words) => [' ', h('code', {}, words)]);
 }
 
 /** @param {HTMLCanvasElement} canvas @param {string} text */
