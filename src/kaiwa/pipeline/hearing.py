@@ -35,8 +35,8 @@ from kaiwa.ports.vad import VoiceActivityFactory
 
 FIRST_PARTIAL: Final = ms_to_samples(200)  # sound that may make a first word
 PARTIAL_STEP: Final = STEADY  # hypotheses that come closer together make nothing stable sooner
-EARLY: Final = ms_to_samples(1_000)  # a segment so short gets them closer: it may be "wait"
-EARLY_STEP: Final = ms_to_samples(200)
+HASTY: Final = ms_to_samples(1_000)  # a segment so short gets them closer where haste is needed
+HASTY_STEP: Final = ms_to_samples(200)
 QUIET: Final = ms_to_samples(64)  # the voice may be stopping: keep the engine free for the final
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
@@ -168,6 +168,10 @@ class Hearing(ABC):
         """The pause was inside the segment."""
         return
 
+    def needs_haste(self) -> bool:
+        """Whether the first words decide something."""
+        return False
+
     @abstractmethod
     async def on_segment(self) -> Expected:
         """A segment is about to be recognised: what may be expected of it?"""
@@ -292,7 +296,8 @@ class Hearing(ABC):
                     await self._believe(segment, agreement, _so_far(said), fed)
             elif segment.fed - shown >= step and not segment.quiet:
                 shown = segment.fed
-                step = EARLY_STEP if shown - segment.start < EARLY else PARTIAL_STEP
+                hasty = shown - segment.start < HASTY and self.needs_haste()
+                step = HASTY_STEP if hasty else PARTIAL_STEP
                 partial = await _unless(segment.silent, session.partial())
                 if partial is not None:
                     await self._believe(segment, agreement, partial, shown)

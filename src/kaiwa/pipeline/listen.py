@@ -37,6 +37,7 @@ from kaiwa.pipeline.loudness import Loudness
 from kaiwa.pipeline.tasks import patiently
 from kaiwa.policy.endpointing import EAGER_PAUSE, SegmentEnded
 from kaiwa.policy.overhearing import Stretch
+from kaiwa.policy.turns import State
 from kaiwa.ports.accounts import Talks
 from kaiwa.ports.asr import Recogniser
 from kaiwa.ports.event_log import Advance, Capture, EventLog
@@ -146,6 +147,10 @@ class Listening(Hearing):
             await self._signal("judged", score=await self._ears.turn.probability(sound))
         except KaiwaError as error:
             log.info("turn_not_judged", error=error.code)
+
+    def needs_haste(self) -> bool:
+        """Over a reply, which they may stop."""
+        return self._attendance.turns.state is State.REPLYING
 
     async def on_segment(self) -> Expected:
         """Raises NotFound and Forbidden for somebody who may not speak here any more."""
