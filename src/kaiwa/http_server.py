@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import resource
@@ -12,6 +13,8 @@ from typing import Any, Final, NoReturn
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+
+from kaiwa.idle_connections import IdleConnections
 
 MAX_CONNECTIONS: Final = 12_000
 """Open at once in one process; later ones wait to be accepted until others close."""
@@ -26,7 +29,10 @@ def http_server(
     application: Any, host: str, port: int, cert: Path | None = None, key: Path | None = None
 ) -> Any:
     """A server for the running event loop: `serve()` it, `stop()` it."""
-    return Server(
+    kind: type[Server] = Server
+    if cert is not None:
+        kind, application = _TlsServer, IdleConnections(application, port)
+    return kind(
         application,
         host,
         port,
@@ -41,6 +47,18 @@ def http_server(
         backlog=BACKLOG,
         backpressure=connection_limit(),  # by itself it would hold no more than its backlog
     )
+
+
+class _TlsServer(Server):
+    """One that closes also what shook hands and says nothing."""
+
+    async def serve(self, *given: Any, **named: Any) -> None:
+        connections: Any = self.target
+        closing = asyncio.create_task(connections.close(HEAD_MS), name="closing idle connections")
+        try:
+            await super().serve(*given, **named)
+        finally:
+            closing.cancel()
 
 
 def connection_limit() -> int:

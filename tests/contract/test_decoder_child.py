@@ -19,7 +19,7 @@ from av.audio.stream import AudioStream
 from kaiwa.adapters import pyav_decoder
 from kaiwa.adapters.pyav_decoder import PyAvDecoder
 from kaiwa.domain.audio import SAMPLE_RATE, Container
-from kaiwa.errors import BrokenAudio
+from kaiwa.errors import BrokenAudio, Unavailable
 from tests.contract.uploads import (
     as_recorded,
     assert_tone,
@@ -69,6 +69,28 @@ async def test_closing_ends_the_spare_child() -> None:
     (spare,) = children() - before
     await decoder.close()
     assert not spare.is_running()
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["who leaves", "who waits"])
+async def test_one_that_starts_while_the_decoder_is_closed_is_gone_too(leaves: bool) -> None:
+    before = children()
+    decoder = PyAvDecoder()
+
+    async def upload() -> None:
+        async with decoder.open(Container.WEBM):
+            raise AssertionError("it was closed")
+
+    task = asyncio.ensure_future(upload())
+    while True:
+        await asyncio.sleep(0)
+        if begun := children() - before:
+            break
+    await decoder.close()
+    if leaves:
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError if leaves else Unavailable):
+        await task
+    assert not any(child.is_running() for child in begun)
 
 
 async def test_uploads_at_once_have_a_child_each(decoder: PyAvDecoder) -> None:

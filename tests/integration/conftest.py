@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import io
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
+from kaiwa.logs import to_stderr
 from kaiwa.pipeline import ingest, listen
 from kaiwa.web import sound
 from tests.integration.house import Guest, House, ServerKind, house
@@ -39,3 +44,15 @@ async def mari(home: House) -> AsyncIterator[Guest]:
 async def ken(home: House) -> AsyncIterator[Guest]:
     async with home.guest("Ken") as guest:
         yield guest
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What goes to standard error, as `kaiwa serve` sets it up."""
+    output = io.StringIO()
+    handlers = logging.getLogger().handlers[:]
+    monkeypatch.setattr(sys, "stderr", output)
+    to_stderr()
+    yield output
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from kaiwa.web import application
 from kaiwa.web.application import MAX_BODY
 from tests.integration.house import L16, Guest, House
 from tests.sounds import silence, tone
@@ -131,6 +133,35 @@ async def test_hundreds_of_connections_that_say_nothing_shut_nobody_out(
     finally:
         for writer in writers:
             writer.close()
+
+
+async def test_half_a_body_is_not_waited_for(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "SILENT_BODY_S", 0.2)
+    host, port = home.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{"
+    )
+    answer = await reader.readuntil(b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 408")
+    writer.close()
+
+
+async def test_a_fault_of_ours_is_an_answer_like_any_other_and_is_logged(
+    home: House, mari: Guest, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> None:
+        raise ValueError("ひみつ")
+
+    talk = await mari.new_talk()
+    monkeypatch.setattr(home.services.talks, "get", crash)
+    answer = await mari.http.get(f"/talks/{talk}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert "content-security-policy" in answer.headers
+    log = written.getvalue()
+    assert "request_crashed" in log and "/talks/{talk_id}" in log and "ValueError" in log
+    assert "ひみつ" not in log
 
 
 async def test_many_listeners_of_a_talk_all_hear(mari: Guest) -> None:

@@ -11,11 +11,14 @@ import pytest
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.sweeping import sweep
 from tests.integration.house import Guest, House
+from tests.sounds import speech
+
+SECRET = "ないしょ"
 
 
-async def replied(home: House, guest: Guest, talk: str) -> dict[str, Any]:
+async def replied(home: House, guest: Guest, talk: str, first: str = "今日は") -> dict[str, Any]:
     """A reply, to its end; its first clause."""
-    home.chat.replies = [["今日は", "晴れです。"]]
+    home.chat.replies = [[first, "晴れです。"]]
     async with guest.reading(talk) as events:
         await events.until("ready")
         await guest.http.post(f"/talks/{talk}/reply")
@@ -72,6 +75,38 @@ async def test_a_talk_keeps_what_its_owner_wants_kept(
         await stream.until("ready")
         await mari.http.post(f"/talks/{talk}/messages", json={"text": "今"})
         assert (await stream.until("utterance.final"))["seq"] == seq + 1
+
+
+async def test_of_a_deleted_talk_no_table_holds_a_word(
+    home: House, mari: Guest, database_url: str
+) -> None:
+    texts = ("title", "vocabulary", "agent_name", "instructions")
+    talk = await mari.new_talk(**dict.fromkeys(texts, SECRET))
+    await mari.http.patch(f"/talks/{talk}", json={"recording": True})
+    await mari.speak(talk, speech(600, 900))
+    said = (await mari.http.post(f"/talks/{talk}/messages", json={"text": SECRET})).json()
+    path = f"/talks/{talk}/utterances/{said['utterance_id']}"
+    await mari.http.patch(path, json={"text": f"{SECRET}、なおした"})
+    await replied(home, mari, talk, SECRET)
+    assert {"talks", "events", "lines", "clips", "recordings"} <= await holding(database_url, talk)
+    await mari.http.delete(f"/talks/{talk}")
+    assert await holding(database_url, talk) <= {"members", "captures", "floors"}
+
+
+async def holding(database_url: str, talk: str) -> set[str]:
+    """The tables that hold SECRET somewhere, or something of the talk but its tombstones."""
+    connection = await asyncpg.connect(database_url)
+    found = set()
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for (table,) in tables:
+        rows = await connection.fetch(f"SELECT t::text AS whole FROM {table} t")  # noqa: S608
+        tombstone = table in ("talks", "events", "replies")
+        for row in rows:
+            words = any(word in row["whole"] for word in (SECRET, "今日", "晴れ"))
+            if words or (talk in row["whole"] and not tombstone):
+                found.add(table)
+    await connection.close()
+    return found
 
 
 async def test_old_sound_is_dropped_and_spoken_again(

@@ -7,13 +7,10 @@ import json
 import logging
 import re
 import stat
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
-import structlog
 
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.backup import dump, restore
@@ -22,24 +19,11 @@ from kaiwa.adapters.postgres.migrate import migrate
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import Conflict, NotFound, SetupError
-from kaiwa.logs import to_stderr
 from tests.integration.house import Guest, House
 from tests.sounds import speech
 
 PASSWORD = "correct horse"
 SECRETS = ["ないしょ", "ひみつ", "こたえ", "訂正", PASSWORD, "wrong pass"]
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What goes to standard error, as `kaiwa serve` sets it up."""
-    output = io.StringIO()
-    handlers = logging.getLogger().handlers[:]
-    monkeypatch.setattr(sys, "stderr", output)
-    to_stderr()
-    yield output
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = handlers
 
 
 async def test_no_word_and_no_secret_gets_into_a_log(

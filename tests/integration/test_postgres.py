@@ -12,10 +12,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from kaiwa.adapters.postgres import database as database_module
+from kaiwa.adapters.postgres import embedded as embedded_module
 from kaiwa.adapters.postgres import migrate as migrate_module
+from kaiwa.adapters.postgres import recovery as recovery_module
 from kaiwa.adapters.postgres.accounts import PostgresAccounts
 from kaiwa.adapters.postgres.clips import PostgresClipStore
 from kaiwa.adapters.postgres.database import Database, queries
@@ -329,6 +332,43 @@ async def _killed_and_back(folder: Path) -> None:
                     if _postmaster(server.folder) not in (killed, None):
                         return
                 await asyncio.sleep(0.1)
+
+
+async def test_a_server_whose_recovery_is_stuck_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embedded_module, "RESTART_TIMEOUT_S", 1)
+    monkeypatch.setattr(recovery_module, "STUCK_S", 1.0)
+    with tempfile.TemporaryDirectory(prefix="kaiwa-test-") as folder:
+        await _stuck_and_back(Path(folder))
+
+
+async def _stuck_and_back(folder: Path) -> None:
+    async with embedded_postgres(folder) as server, Database.open(server.url) as database:
+        with (server.folder / "postgresql.auto.conf").open("a") as settings:
+            settings.write("restore_command = 'sleep 600'\n")
+        signal_file = server.folder / "recovery.signal"
+        signal_file.touch()
+        killed = _postmaster(server.folder)
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while True:
+                if "sleep" in _offspring(_postmaster(server.folder)):
+                    break
+                await asyncio.sleep(0.1)
+            signal_file.unlink()
+            while True:
+                with contextlib.suppress(DatabaseDown):
+                    await database.answers()
+                    return
+                await asyncio.sleep(0.1)
+
+
+def _offspring(process: int | None) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [c.name() for c in psutil.Process(process or 0).children(recursive=True)]
+    return []
 
 
 def _postmaster(folder: Path) -> int | None:

@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from kaiwa import http_server
+from kaiwa.tls import local_certificate
 from tests.ports import free_port, until_listening
 
+HEAD_MS = 300
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 
-@pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(http_server, "HEAD_MS", 300)
+
+async def slow_or_not(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/slow":
+        await asyncio.sleep(4 * HEAD_MS / 1_000)
+    await PlainTextResponse("はい")(scope, receive, send)
+
+
+@asynccontextmanager
+async def serving(cert: Path | None = None, key: Path | None = None) -> AsyncIterator[int]:
     port = free_port()
-    server = http_server.http_server(PlainTextResponse("はい"), "127.0.0.1", port)
+    server = http_server.http_server(slow_or_not, "127.0.0.1", port, cert, key)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())
         await until_listening(port)
         yield port
         server.stop()
+
+
+@pytest.fixture
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    monkeypatch.setattr(http_server, "HEAD_MS", HEAD_MS)
+    async with serving() as port:
+        yield port
+
+
+@pytest.fixture
+async def tls_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[int]:
+    monkeypatch.setattr(http_server, "HEAD_MS", HEAD_MS)
+    async with serving(*local_certificate(tmp_path)) as port:
+        yield port
 
 
 @pytest.mark.parametrize(
@@ -34,4 +62,28 @@ async def test_who_says_nothing_more_is_not_waited_for(port: int, said: bytes) -
     writer.write(said)
     answer = await reader.read()  # to the end, which comes
     assert answer.endswith("はい".encode()) == said.endswith(b"\r\n\r\n")
+    writer.close()
+
+
+def trusting(*versions: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(versions)
+    return context
+
+
+@pytest.mark.parametrize("version", ["http/1.1", "h2"])
+@pytest.mark.parametrize("said", [b"", PREFACE[:9], PREFACE], ids=["nothing", "a part", "hello"])
+async def test_nor_is_it_over_tls(tls_port: int, version: str, said: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", tls_port, ssl=trusting(version))
+    writer.write(said)
+    await reader.read()  # to the end, which comes
+    writer.close()
+    assert len(os.listdir("/proc/self/fd")) < 100, "looking leaves files open"  # noqa: PTH208
+
+
+async def test_who_waits_for_an_answer_may_say_nothing(tls_port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", tls_port, ssl=trusting("http/1.1"))
+    writer.write(b"GET /slow HTTP/1.1\r\nHost: kaiwa\r\n\r\n")
+    assert (await reader.read()).endswith("はい".encode())
     writer.close()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import nullcontext
 
 import jwt
 import pytest
+from starlette.requests import HTTPConnection
 
 from kaiwa.domain.ids import SessionId, UserId
 from kaiwa.domain.talk import User
-from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
+from kaiwa.errors import BadRequest, Forbidden, NotSignedIn, TooManyTries
+from kaiwa.web.attempts import ADDRESS_BURST, Attempts
 from kaiwa.web.security import (
     MAX_PASSWORD,
     SESSION_LIFETIME_S,
@@ -192,3 +195,27 @@ def test_what_changes_something_comes_from_our_own_page(
     else:
         with pytest.raises(Forbidden):
             site.check_websocket_origin(headers)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_a_house_has_its_tries_and_its_neighbours_have_theirs(
+    first: str, second: str, together: bool
+) -> None:
+    attempts = Attempts(PLAIN)
+
+    def takes(address: str) -> None:
+        attempts.take(HTTPConnection({"type": "http", "client": (address, 1), "headers": []}))
+
+    for _ in range(ADDRESS_BURST):
+        takes(first)
+    with pytest.raises(TooManyTries) if together else nullcontext():
+        takes(second)

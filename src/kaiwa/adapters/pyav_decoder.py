@@ -21,6 +21,7 @@ from kaiwa.errors import BrokenAudio, KaiwaError, TooMuch, Unavailable
 
 STALL_S = 20.0  # a chunk takes a millisecond; a child this long without a word is stuck
 VERDICT_S = 5.0  # how long a refused writer waits for the reader to learn the reason
+_SHUT = "The sound decoder is shut down."
 _CHILD = "kaiwa.adapters.pyav_decoder_child"
 _MAX_FRAME = 4 * 1024 * 1024
 _SLICE = 65_536
@@ -66,11 +67,7 @@ class PyAvDecoder:
     async def close(self) -> None:
         self._closed = True
         spares, self._spares = self._spares, []
-        for spare in spares:
-            spare.cancel()
-        for child in await asyncio.gather(*spares, return_exceptions=True):
-            if isinstance(child, ChildProcess):
-                await child.stop()
+        await _end(*spares)
 
     def _prepare(self) -> None:
         if not self._spares and not self._closed:
@@ -79,7 +76,7 @@ class PyAvDecoder:
     async def _take(self) -> ChildProcess:
         """The spare child, or a new one where a burst of uploads has taken it."""
         if self._closed:
-            raise Unavailable("The sound decoder is shut down.")
+            raise Unavailable(_SHUT)
         self._prepare()
         spare = self._spares.pop()
         try:
@@ -90,14 +87,28 @@ class PyAvDecoder:
         except ChildFailed as failure:
             raise Unavailable(f"The sound decoder does not start: {failure}.") from failure
         except asyncio.CancelledError:
-            self._spares.append(spare)  # somebody else may want it
+            if self._closed:
+                await _end(spare)
+            else:
+                self._spares.append(spare)  # somebody else may want it
             raise
+        if self._closed:
+            await child.stop()
+            raise Unavailable(_SHUT)
         self._prepare()
         return child
 
 
 async def _start() -> ChildProcess:
     return await ChildProcess.start(_CHILD, max_frame=_MAX_FRAME)
+
+
+async def _end(*spares: asyncio.Task[ChildProcess]) -> None:
+    for spare in spares:
+        spare.cancel()
+    for child in await asyncio.gather(*spares, return_exceptions=True):
+        if isinstance(child, ChildProcess):
+            await child.stop()
 
 
 class PyAvDecoding:

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
@@ -30,6 +31,8 @@ PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
 MAX_IMPORT: Final = 32 * 1024 * 1024
+SILENT_BODY_S: Final = 30.0
+"""How long a request may bring nothing before all of it is there; sound has a limit of its own."""
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -116,8 +119,8 @@ async def _state(services: Services, part: str) -> str:
 
 
 class _Everywhere:
-    """Checks the Host, adds the security headers, limits what is read at once; pure ASGI, so that
-    streams stay streams."""
+    """Checks the Host, adds the security headers, limits what is read at once, answers for what
+    crashed; pure ASGI, so that streams stay streams."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
@@ -129,8 +132,11 @@ class _Everywhere:
             return
 
         scope[COOKIES] = []
+        answered = False
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal answered
+            answered = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for cookie in scope[COOKIES]:
@@ -152,7 +158,21 @@ class _Everywhere:
         if scope["type"] == "http" and not _is_upload(scope):
             large = scope["method"] == "POST" and scope["path"] == "/talks/import"
             receive = _limited(receive, MAX_IMPORT if large else MAX_BODY)
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            pass
+        except Exception:
+            log.exception("request_crashed", method=scope.get("method"), route=_route(scope))
+            if answered or scope["type"] == "websocket":
+                raise
+            crashed = _plain_error(500, "internal", "kaiwa failed here; its log says where")
+            await crashed(scope, receive, send_with_headers)
+
+
+def _route(scope: Scope) -> str:
+    """Its pattern: a path may hold anything."""
+    return getattr(scope.get("route"), "path", "")
 
 
 def _is_upload(scope: Scope) -> bool:
@@ -162,11 +182,19 @@ def _is_upload(scope: Scope) -> bool:
 
 def _limited(receive: Receive, most: int) -> Receive:
     received = 0
+    whole = False
 
     async def receive_so_much() -> Message:
-        nonlocal received
-        message = await receive()
+        nonlocal received, whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(SILENT_BODY_S):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "the rest of the request did not come") from error
         received += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if received > most:
             raise HTTPException(413, f"a request has at most {most // 1024} KiB")
         return message
@@ -197,7 +225,12 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_much"}
+    codes = {
+        404: "not_found",
+        405: "method_not_allowed",
+        408: "stream_stalled",
+        413: "too_much",
+    }
     code = codes.get(error.status_code, "bad_request")
     return _plain_error(error.status_code, code, str(error.detail))
 

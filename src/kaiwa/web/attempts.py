@@ -56,9 +56,11 @@ class Attempts:
             address = ipaddress.ip_address(host)
         except ValueError:
             return host
-        if address.version == 6:  # a house has a whole /64
-            return str(ipaddress.ip_network((address, 64), strict=False))
-        return host
+        if isinstance(address, ipaddress.IPv4Address):
+            return host
+        if address.ipv4_mapped:  # as a server of both versions sees it
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))  # a house has a whole /64
 
 
 def _refuse(wait_s: int) -> None:

@@ -26,10 +26,12 @@ import psutil
 import structlog
 from filelock import FileLock, Timeout
 
+from kaiwa.adapters.postgres.recovery import Recovery
 from kaiwa.errors import AlreadyRunning, SetupError
 from kaiwa.pipeline.tasks import one_error
 
 START_TIMEOUT_S = 120  # crash recovery of a busy log takes a while; a fresh start takes one second
+RESTART_TIMEOUT_S = 10  # one that takes longer is looked at meanwhile
 STOP_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 3  # a command such as `kaiwa token` holds the folder for a moment
 COMMAND_TIMEOUT_S = 60  # a queue of commands, or a serve that recovers its log
@@ -72,8 +74,9 @@ async def embedded_postgres(
     """Run PostgreSQL on `data/postgres` for the length of the block, for others to share.
 
     A server that was left there by a killed `kaiwa serve` is taken over; one that ends meanwhile,
-    killed or for want of disk, is started again. Raises AlreadyRunning when
-    another process holds the folder, SetupError with PostgreSQL's own last words.
+    killed or for want of disk, or whose recovery gets stuck, is started again. Raises
+    AlreadyRunning when another process holds the folder, SetupError with PostgreSQL's own last
+    words.
     """
     async with _running(data, patience_s) as server, _held(data / _SERVING, LOCK_TIMEOUT_S):
         over = asyncio.Event()
@@ -115,23 +118,32 @@ async def _running(data: Path, patience_s: float) -> AsyncIterator[EmbeddedPostg
         try:
             yield server
         finally:
-            await asyncio.shield(asyncio.to_thread(_stop, server))
+            await asyncio.shield(asyncio.to_thread(_stop, server, "fast", "immediate"))
 
 
 async def _keep(server: EmbeddedPostgres, over: asyncio.Event) -> None:
     """Start the server again whenever it is gone; not cancelled, or a start would outlast it."""
+    recovery = Recovery()
     while not over.is_set():
         try:
             async with asyncio.timeout(KEEP_S):
                 await over.wait()
         except TimeoutError:
-            if _is_alive(server):
-                continue
-            log.warning("postgres_gone")
             try:
-                await asyncio.to_thread(_start, server)
+                await asyncio.to_thread(_mend, server, recovery)
             except SetupError as error:
                 log.error("postgres_not_started", reason=error.message)
+
+
+def _mend(server: EmbeddedPostgres, recovery: Recovery) -> None:
+    """Start it if it is gone, end it if it will never serve. Raises SetupError."""
+    postmaster = _postmaster(server)
+    if postmaster is None:
+        log.warning("postgres_gone")
+        _start(server, RESTART_TIMEOUT_S)
+    elif recovery.is_stuck(postmaster, time.monotonic()):
+        log.warning("postgres_stuck")
+        _stop(server, "immediate")
 
 
 async def _served(data: Path) -> EmbeddedPostgres | None:
@@ -184,21 +196,21 @@ def _is_running(server: EmbeddedPostgres) -> bool:
     return _control(server, "status", timeout=10).returncode == 0
 
 
-def _is_alive(server: EmbeddedPostgres) -> bool:
-    """Cheaply, by its process."""
+def _postmaster(server: EmbeddedPostgres) -> int | None:
+    """The process of a server that is alive, found cheaply."""
     try:
         first_line = (server.folder / "postmaster.pid").read_text().partition("\n")[0]
         process = psutil.Process(int(first_line))
         if process.status() != psutil.STATUS_ZOMBIE:
-            return True
+            return process.pid
         with suppress(ChildProcessError):  # as process 1 of a container, kaiwa has inherited it
             os.waitpid(process.pid, os.WNOHANG)
-        return False
     except (OSError, ValueError, psutil.NoSuchProcess):
-        return False
+        pass
+    return None
 
 
-def _start(server: EmbeddedPostgres) -> None:
+def _start(server: EmbeddedPostgres, timeout_s: int = START_TIMEOUT_S) -> None:
     if _is_running(server):
         return
     options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
@@ -206,10 +218,10 @@ def _start(server: EmbeddedPostgres) -> None:
         server,
         "start",
         "--wait",
-        f"--timeout={START_TIMEOUT_S}",
+        f"--timeout={timeout_s}",
         f"--log={server.folder / 'server.log'}",
         f"--options={options} -k '{server.socket_folder}'",
-        timeout=START_TIMEOUT_S + 10,
+        timeout=timeout_s + 10,
     )
     if result.returncode != 0:
         raise SetupError(
@@ -217,10 +229,15 @@ def _start(server: EmbeddedPostgres) -> None:
         )
 
 
-def _stop(server: EmbeddedPostgres) -> None:
-    _control(
-        server, "stop", "--mode=fast", f"--timeout={STOP_TIMEOUT_S}", timeout=STOP_TIMEOUT_S + 5
-    )
+def _stop(server: EmbeddedPostgres, *modes: str) -> None:
+    """In the first of the modes that ends it."""
+    for mode in modes:
+        done = _control(
+            *(server, "stop", f"--mode={mode}", f"--timeout={STOP_TIMEOUT_S}"),
+            timeout=STOP_TIMEOUT_S + 5,
+        )
+        if done.returncode == 0:
+            return
 
 
 def _control(

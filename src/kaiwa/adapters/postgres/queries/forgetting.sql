@@ -1,7 +1,9 @@
 -- What is erased: a talk that is deleted, and what is kept no longer.
 
 -- name: forget_talk(talk)!
-UPDATE talks SET deleted_at = now(), title = '', instructions = '' WHERE id = :talk;
+UPDATE talks
+SET deleted_at = now(), title = '', instructions = '', vocabulary = '', agent_name = ''
+WHERE id = :talk;
 
 -- name: forget_events(talk)!
 -- The seq numbers stay as tombstones.
