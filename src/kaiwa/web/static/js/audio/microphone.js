@@ -1,8 +1,8 @@
 /** The microphone: opened, measured, closed; and what went wrong, in words a person can act on. */
 
-/** `code`: insecure, denied, none, busy, failed. */
+/** `code`: insecure, denied, none, busy, silent, failed. */
 export class MicrophoneError extends Error {
-  /** @param {'insecure' | 'denied' | 'none' | 'busy' | 'failed'} code */
+  /** @param {'insecure' | 'denied' | 'none' | 'busy' | 'silent' | 'failed'} code */
   constructor(code) {
     super(code);
     this.code = code;
@@ -122,7 +122,7 @@ export class Microphone {
 /** Throws where there is no audio device to give the time. @param {AudioContext} context */
 async function running(context) {
   if (context.state === 'running') return;
-  const late = new Promise((_, fail) => setTimeout(fail, START_MS, new MicrophoneError('failed')));
+  const late = new Promise((_, fail) => setTimeout(fail, START_MS, new MicrophoneError('silent')));
   await Promise.race([context.resume(), late]);
 }
 
