@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -101,7 +102,9 @@ class AsrServer:
         self._recogniser = recogniser
         self._vad = vad
         self._language = language
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._reads: set[asyncio.Timeout] = set()
         self._stopped = False
 
@@ -113,18 +116,19 @@ class AsrServer:
             raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._clients) >= MAX_CLIENTS or self._stopped:
-            log.warning("asr_client_refused", clients=len(self._clients))
+        if self._clients >= MAX_CLIENTS or self._stopped:
+            log.warning("asr_client_refused", clients=self._clients)
             writer.close()
             return
-        client = asyncio.current_task()
-        assert client is not None  # noqa: S101 - asyncio starts one for each connection
-        self._clients.add(client)
+        self._clients += 1
+        self._idle.clear()
         try:
             await contained(partial(self._serve, reader, writer), "asr client")
         finally:
-            self._clients.discard(client)
             writer.close()
+            self._clients -= 1
+            if not self._clients:
+                self._idle.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = LineWriter(self._recogniser, self._vad, writer, self._language)
@@ -143,8 +147,9 @@ class AsrServer:
         self._stopped = True
         for read in self._reads:
             read.reschedule(asyncio.get_running_loop().time())
-        if self._clients:
-            await asyncio.wait(self._clients, timeout=STOPPING_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOPPING_S):
+                await self._idle.wait()
 
     async def _samples(self, reader: asyncio.StreamReader) -> AsyncIterator[Samples]:
         """What the client sends, whole samples at a time, until it ends its side."""

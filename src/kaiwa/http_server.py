@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import resource
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -15,6 +16,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from kaiwa.idle_connections import IdleConnections
+from kaiwa.pipeline.tasks import now_and_then
 
 MAX_CONNECTIONS: Final = 12_000
 """Open at once in one process; later ones wait to be accepted until others close."""
@@ -50,15 +52,14 @@ def http_server(
 
 
 class _TlsServer(Server):
-    """One that closes also what shook hands and says nothing."""
+    """One that closes also what shook hands and says nothing, a third of HEAD_MS late at most."""
 
     async def serve(self, *given: Any, **named: Any) -> None:
         connections: Any = self.target
-        closing = asyncio.create_task(connections.close(HEAD_MS), name="closing idle connections")
-        try:
-            await super().serve(*given, **named)
-        finally:
-            closing.cancel()
+        close = partial(connections.close, HEAD_MS)
+        async with now_and_then(HEAD_MS / 3_000, close, "idle connections"):
+            with suppress(TimeoutError):  # connections that nobody reads from; no group of it
+                await super().serve(*given, **named)
 
 
 def connection_limit() -> int:

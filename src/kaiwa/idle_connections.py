@@ -26,7 +26,7 @@ Address = tuple[str, str]
 
 
 class IdleConnections:
-    """An application, and who is asking it something right now; run `close` beside its server.
+    """An application, and who is asking it something right now; `close` now and then.
     Other systems than Linux do not tell, and keep such connections.
     """
 
@@ -47,9 +47,8 @@ class IdleConnections:
                 del self._asking[client]
 
     async def close(self, idle_ms: int) -> None:
-        """Go on closing what carried nothing for so long, at the latest a third later."""
-        while sys.platform == "linux":
-            await asyncio.sleep(idle_ms / 3_000)
+        """Close what carried nothing for so long."""
+        if sys.platform == "linux":
             await asyncio.to_thread(self._close, idle_ms, frozenset(self._asking))
 
     def _close(self, idle_ms: int, asking: frozenset[Address]) -> None:
