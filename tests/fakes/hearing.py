@@ -99,13 +99,14 @@ class Hearing:
     async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
         yield self.attendance
 
-    async def until(self, kind: str) -> dict[str, Any]:
-        """The next event of that type that readers see; hints and strangers' payloads are none."""
+    async def until(self, kind: str, **values: Any) -> dict[str, Any]:
+        """The next event of that type, and with those values, that readers see; hints and
+        strangers' payloads are none."""
         while True:
             event = json.loads(await self._payloads.get())
             if isinstance(event, dict) and "type" in event:
                 self.seen.append(event)
-                if event["type"] == kind:
+                if event.items() >= {"type": kind, **values}.items():
                     return event
 
     async def finals(self) -> list[UtteranceFinal]:

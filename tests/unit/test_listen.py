@@ -263,6 +263,10 @@ async def test_an_eager_final_that_came_too_early_is_shown_as_a_hypothesis(
     assert await hearing.texts() == ["はい、そうです"]
 
 
+async def hands_free(hearing: Hearing) -> None:
+    await hearing.talks.update(hearing.talk.id, MARI.id, {"mode": "hands-free"})
+
+
 async def signals(hearing: Hearing) -> list[tuple[str, str]]:
     await hearing.log.tell(hearing.talk.id, ReplyStopping(reply_id="the end"))
     await hearing.until("reply.stopping")
@@ -271,7 +275,16 @@ async def signals(hearing: Hearing) -> list[tuple[str, str]]:
 
 
 class Judge:
+    """Judges as soon as it may."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may = asyncio.Event()
+        self.may.set()
+
     async def probability(self, sound: Samples) -> float:
+        self.asked += 1
+        await self.may.wait()
         return 0.75
 
     async def ready(self) -> None:
@@ -283,6 +296,7 @@ async def test_the_floor_is_told_of_a_pause_its_words_and_how_finished_they_soun
 ) -> None:
     script = hearing.recogniser = Script(eager="はい", final="はい、そうです")
     hearing.turn = Judge()
+    await hands_free(hearing)
     async with listening(hearing) as ear:
         await ear.hear(speech(600, 300))
         await script.eager_asked.wait()
@@ -300,6 +314,47 @@ async def test_the_floor_is_told_of_a_pause_its_words_and_how_finished_they_soun
     told = [signal for signal, _ in await signals(hearing)]
     once = ["silent", "paused", "judged"]
     assert told == ["gone", *once, "resumed", *once, "gone"]
+
+
+async def test_a_final_does_not_wait_for_the_judge_of_its_pause(hearing: Hearing) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい")
+    judge = hearing.turn = Judge()
+    judge.may.clear()
+    await hands_free(hearing)
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 300))
+        await script.eager_asked.wait()
+        await ear.hear(silence(600))
+        await hearing.until("utterance.final")
+        judge.may.set()
+    told = [signal for signal, _ in await signals(hearing)]
+    assert told == ["gone", "silent", "paused", "judged", "gone"]
+
+
+async def test_a_pause_that_is_over_is_not_judged(hearing: Hearing) -> None:
+    script = hearing.recogniser = Script(eager="はい", final="はい")
+    judge = hearing.turn = Judge()
+    judge.may.clear()
+    await hands_free(hearing)
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 300))
+        await script.eager_asked.wait()
+        await hearing.until("turn.signal", signal="paused")
+        await ear.hear(speech(600, 0))
+        await hearing.until("turn.signal", signal="resumed")
+        judge.may.set()
+        await ear.leave_open()
+    assert "judged" not in [signal for signal, _ in await signals(hearing)]
+
+
+async def test_no_pause_is_judged_where_a_button_ends_the_turn(hearing: Hearing) -> None:
+    hearing.recogniser = Script(eager="はい", final="はい")
+    judge = hearing.turn = Judge()
+    async with listening(hearing) as ear:
+        await ear.hear(speech(600, 900))
+        await ear.flush()
+    assert await hearing.texts() == ["はい"]
+    assert judge.asked == 0
 
 
 async def test_old_sound_makes_text_and_is_told_to_be_late(hearing: Hearing) -> None:

@@ -99,16 +99,21 @@ class Hearing(ABC):
         self._segment: _Segment | None = None
         self._settled = start
         self._work: asyncio.Queue[_Segment | _Settled | None] = asyncio.Queue(SEGMENTS_WAITING)
+        self._tasks = asyncio.TaskGroup()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Self]:
         """Recognise for the length of the block, and finish what was heard at its end; an error
         in the block drops it."""
         with one_error():
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._recognise())
+            async with self._tasks:
+                self._beside(self._recognise())
                 yield self
                 await self._work.put(None)
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something while hearing goes on; the block lasts until it is done."""
+        return self._tasks.create_task(work)
 
     @property
     def position(self) -> int:

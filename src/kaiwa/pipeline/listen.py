@@ -6,6 +6,7 @@ before that is ephemeral.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -85,6 +86,7 @@ class Listening(Hearing):
         self._before_pause = self._recent
         self._silent_since = 0.0  # by the clock, while there is a pause
         self._silent_from = 0  # and by the sound
+        self._judging: asyncio.Task[None] | None = None
         self.utterances: list[UtteranceFinal] = []
 
     @classmethod
@@ -122,11 +124,14 @@ class Listening(Hearing):
             await self._signal("silent", silence_ms=samples_to_ms(EAGER_PAUSE))
 
     async def on_resumed(self) -> None:
+        if self._judging is not None:
+            self._judging.cancel()
         if self._is_live():
             await self._signal("resumed")
 
     async def on_eager(self, start: int, text: str) -> None:
-        """Tell the floor what was said up to the pause, and then how finished it sounds."""
+        """Tell the floor what was said up to the pause; how finished it sounds is told as soon as
+        it is known, and nothing waits for that."""
         if not self._is_live():
             return
         sound = self._before_pause
@@ -141,10 +146,12 @@ class Listening(Hearing):
             level_db=heard.level_db,
             silence_ms=round((time.monotonic() - self._silent_since) * 1000),
         )
-        if self._ears.turn is None or not text:
-            return
+        if self._ears.turn is not None and text and self._talk.mode is not Mode.BUTTON:
+            self._judging = self._beside(self._judge(self._ears.turn, sound))
+
+    async def _judge(self, turn: TurnDetector, sound: Samples) -> None:
         try:
-            await self._signal("judged", score=await self._ears.turn.probability(sound))
+            await self._signal("judged", score=await turn.probability(sound))
         except KaiwaError as error:
             log.info("turn_not_judged", error=error.code)
 
