@@ -40,6 +40,7 @@ COMMANDS = [
     ("restore",),
     ("rehear",),
     ("doctor",),
+    ("bench",),
 ]
 
 
@@ -119,7 +120,7 @@ def test_a_name_is_taken_once(
     monkeypatch.setenv("DATABASE_URL", database_url)
     runner = CliRunner()
     assert runner.invoke(cli, ["user", "add", "Ken"], input="12345678\n").exit_code == 0
-    monkeypatch.setattr("kaiwa.cli._ask_password", lambda: "12345678")
+    monkeypatch.setattr("kaiwa.cli_accounts._ask_password", lambda: "12345678")
     assert run(monkeypatch, "user", "add", "ken") == 1
     assert capsys.readouterr().err == "kaiwa: the name ken is taken\n"
     assert run(monkeypatch, "user", "password", "nobody") == 1
