@@ -36,7 +36,7 @@ from kaiwa.ports.vad import VoiceActivityFactory
 FIRST_PARTIAL: Final = ms_to_samples(200)  # sound that may make a first word
 PARTIAL_STEP: Final = STEADY  # hypotheses that come closer together make nothing stable sooner
 HASTY: Final = ms_to_samples(1_000)  # a segment so short gets them closer where haste is needed
-HASTY_STEP: Final = ms_to_samples(200)
+HASTY_STEP: Final = ms_to_samples(100)
 QUIET: Final = ms_to_samples(64)  # the voice may be stopping: keep the engine free for the final
 SETTLE_STEP: Final = ms_to_samples(5_000)  # how often silence is told of
 SEGMENTS_WAITING: Final = 2
