@@ -25,9 +25,15 @@ export class MeterView {
     if (analyser && !running) requestAnimationFrame(this.#draw);
   }
 
+  #skipped = false;
   #draw = () => {
     const canvas = this.element.getContext('2d');
     if (!canvas) return;
+    this.#skipped = !this.#skipped && this.#analyser !== null;
+    if (this.#skipped) {
+      requestAnimationFrame(this.#draw); // every other frame is smooth, and leaves cores to the models
+      return;
+    }
     canvas.clearRect(0, 0, SIZE * SHARP, SIZE * SHARP);
     if (!this.#analyser) {
       this.#level = 0;
