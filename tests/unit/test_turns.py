@@ -97,6 +97,17 @@ def test_old_sound_ends_no_turn(table: Table) -> None:
     assert table.taken() == []
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_who_speaks_on_for_long_is_waited_for_without_asking_over_and_over(
+    table: Table, paused: bool
+) -> None:
+    table.says("昨日京都に行ったんだけど").at(0.3).starts().at(3)
+    if paused:  # and recognition takes long
+        table.pauses("えっと").at(0.3).tell(SpeechEnded(participant="m", capture="m")).at(3)
+    due = table.turns.due()
+    assert due is not None and due > table.now
+
+
 def test_noise_is_no_turn(table: Table) -> None:
     table.starts().at(1).pauses("").at(0.3).tell(SpeechEnded(participant="m", capture="m"))
     table.tell(signal("nothing", "m")).at(3)

@@ -25,6 +25,7 @@ from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Speculat
 from kaiwa.policy.turns import Turns
 
 QUESTION = "今日の天気はどうですか？"
+ROUNDING_S = 1e-9
 
 
 class Table:
@@ -66,6 +67,8 @@ class Table:
 
     def _decide(self) -> None:
         self.decided += self.turns.decide(self.now)
+        due = self.turns.due()
+        assert due is None or due >= self.now - ROUNDING_S, "it would be asked over and over"
 
     def taken(self, *kinds: type) -> list[Any]:
         """What was decided since the last look, of those kinds (all but prefills)."""

@@ -322,8 +322,9 @@ class Turns:
         reply = self._reply
         if reply is not None and reply.finished:
             moments.append(reply.playing.ends_at())
-        if self._pending and reply is None:
+        if self._pending and reply is None and self._is_silent():  # else an event comes before
             moments.append(max(self._commit_at(), self._commit_again))
+        if self._pending and self.state is State.PAUSE:
             moments.append(self._silent + FORGET_WORDS_S)
         return min(moments, default=None)
 
@@ -342,14 +343,17 @@ class Turns:
         return follows or any(is_called(self.talk.agent_name, each.text) for each in words)
 
     def _may_commit(self, now: float) -> bool:
-        silent = not any(talker.open or talker.voiced for talker in self._talkers.values())
         return (
             bool(self._pending)
             and self._reply is None
-            and silent
+            and self._is_silent()
             and now >= self._commit_at()
             and now >= self._commit_again
         )
+
+    def _is_silent(self) -> bool:
+        """Whether nobody speaks, and all that was said is known."""
+        return not any(talker.open or talker.voiced for talker in self._talkers.values())
 
     def _commit_at(self) -> float:
         """Typed words wait for nothing more."""
