@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -174,14 +174,13 @@ async def answering(
     """A responder that has the talk's floor, and its fence."""
     fence = await hearing.log.take_floor(hearing.talk.id, "me")
     assert fence is not None
+    parts = {
+        "wakeups": hearing.log,
+        "summaries": MemorySummaries(hearing.log),
+        "voices": VoiceBook([]),
+    }
     async with Responder.run(
-        event_log=hearing.log,
-        wakeups=hearing.log,
-        clips=NoClips(),
-        summaries=MemorySummaries(hearing.log),
-        model=model,
-        owner="me",
-        **{"voices": VoiceBook([]), **options},
+        event_log=hearing.log, clips=NoClips(), model=model, owner="me", **parts | options
     ) as responder:
         yield responder, fence
 
@@ -332,3 +331,87 @@ async def test_without_speculation_nothing_is_made_ahead(hearing: Hearing) -> No
     async with answering(hearing, model, speculates=False) as (responder, _):
         await responder.speculate(hearing.talk, words("元気？"))
     assert model.asked == []
+
+
+class SlowSummaries(MemorySummaries):
+    """Once `slow` is set they are not there, and whoever asks waits."""
+
+    def __init__(self, hearing: Hearing) -> None:
+        super().__init__(hearing.log)
+        self.slow = False
+        self.asked = asyncio.Event()
+
+    async def of(self, talk: TalkId) -> Mapping[str, str]:
+        if self.slow:
+            self.asked.set()
+            await asyncio.Event().wait()
+        return await super().of(talk)
+
+
+async def test_who_asks_and_leaves_does_not_leave_what_was_made_ahead_behind(
+    hearing: Hearing,
+) -> None:
+    model = ScriptedChatModel(["はい。", Hold(asyncio.Event())])
+    summaries = SlowSummaries(hearing)
+    async with answering(hearing, model, summaries=summaries) as (responder, _):
+        await responder.speculate(hearing.talk, words("元気？"))
+        await begun(model)
+        summaries.slow = True
+        asking = asyncio.create_task(responder.ask(hearing.talk, "mari"))
+        await summaries.asked.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert model.running == 0
+
+
+async def test_two_readings_ahead_that_begin_at_once_are_one(hearing: Hearing) -> None:
+    class SlowModel(ScriptedChatModel):
+        reading = 0
+
+        async def prefill(self, messages: Sequence[ChatMessage], *, talk: str) -> None:
+            self.reading += 1
+            self.was_prefilled.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.reading -= 1
+
+    model = SlowModel()
+    async with answering(hearing, model) as (responder, _):
+        await responder.prefill(hearing.talk, words("元気"))
+        await model.was_prefilled.wait()
+        longer = [words("元気です"), words("元気ですか")]
+        await asyncio.gather(*(responder.prefill(hearing.talk, each) for each in longer))
+        await responder.discard(hearing.talk.id)
+        assert model.reading == 0
+
+
+class BrokenSummaries(MemorySummaries):
+    async def of(self, talk: TalkId) -> Mapping[str, str]:
+        raise RuntimeError("a fault of ours")
+
+
+async def test_a_fault_before_the_model_is_asked_ends_the_reply_and_not_the_server(
+    hearing: Hearing,
+) -> None:
+    summaries = BrokenSummaries(hearing.log)
+    async with answering(hearing, ScriptedChatModel(), summaries=summaries) as (responder, _):
+        for _ in range(2):
+            await responder.ask(hearing.talk, "mari")
+            await hearing.until("reply.finished")
+    assert await ends(hearing) == [("failed", "")] * 2
+
+
+async def test_a_reply_that_cannot_be_followed_is_not_made_on(hearing: Hearing) -> None:
+    class BrokenWakeups(SlowWakeups):
+        async def listen(self, talk: TalkId, on_payload: Callable[[str], None]) -> None:
+            raise RuntimeError("a fault of ours")
+
+    model = ScriptedChatModel(["はい。", Hold(asyncio.Event())])
+    wakeups = BrokenWakeups(hearing)
+    async with answering(hearing, model, wakeups=wakeups) as (responder, fence):
+        await responder.speculate(hearing.talk, words("元気？"))
+        await begun(model)
+        await hearing.log.append(hearing.talk.id, words("元気？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await model.left.wait()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -86,6 +87,19 @@ class Reply:
         if self.making is not None:
             self.making.cancel()
 
+    @contextmanager
+    def keeping_errors(self) -> Iterator[None]:
+        """What goes wrong in the block ends the reply; a fault of ours, too, which must not leave
+        the talk waiting, nor end the server."""
+        try:
+            with one_error():
+                yield
+        except KaiwaError as error:
+            self.error = error
+        except Exception:
+            log.exception("reply_crashed", reply=self.reply_id)
+            self.error = KaiwaError("something went wrong inside kaiwa; its log says what")
+
 
 class Maker:
     """Makes replies with the process's engines."""
@@ -108,18 +122,12 @@ class Maker:
         await self._log.append(reply.talk.id, event, event_id=event_id)
 
     async def make(self, reply: Reply) -> None:
+        """Raises what the model, the log and the clips do, in an exception group."""
         clauses: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
-        try:
-            with one_error(), self._voices.speaking(reply.talk) as speaker:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._write(reply, clauses))
-                    tasks.create_task(self._speak(reply, clauses, speaker))
-        except KaiwaError as error:
-            reply.error = error
-        except Exception:
-            # A fault of ours must not leave the talk waiting, nor end the server.
-            log.exception("reply_crashed", reply=reply.reply_id)
-            reply.error = KaiwaError("something went wrong inside kaiwa; its log says what")
+        with self._voices.speaking(reply.talk) as speaker:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write(reply, clauses))
+                tasks.create_task(self._speak(reply, clauses, speaker))
 
     async def _write(self, reply: Reply, clauses: asyncio.Queue[Clause | None]) -> None:
         """The model's text, as deltas to the readers and as clauses to the voice."""

@@ -146,7 +146,8 @@ class Responder:
         """Let the model read the talk so far before anybody asks it to answer."""
         idle = not self._replies and talk.id not in self._guesses
         if self._model.prefills and idle and not self._others_speak(talk.id):
-            await self._stop_prefill(talk.id)
+            while talk.id in self._prefills:  # another may have begun meanwhile
+                await self._stop_prefill(talk.id)
             self._prefills[talk.id] = self._tasks.create_task(
                 contained(partial(self._prefill, talk, words), "prefill")
             )
@@ -192,7 +193,7 @@ class Responder:
             return None
         try:
             wanted = (await self._prompts.of(talk), talk.llm_model, talk.voice)
-        except KaiwaError:
+        except BaseException:
             await _end(guess)
             raise
         made = (guess.messages, guess.talk.llm_model, guess.talk.voice)
@@ -202,15 +203,12 @@ class Responder:
         return None
 
     async def _make(self, reply: Reply) -> None:
-        try:
+        with reply.keeping_errors():
             if not reply.messages:
                 reply.messages = await self._prompts.of(reply.talk)
                 if reply.silence_ms is not None:
                     reply.opening = self._opening(reply.talk, reply.messages)
-        except KaiwaError as error:
-            reply.error = error
-            return
-        await self._maker.make(reply)
+            await self._maker.make(reply)
 
     def _opening(self, talk: Talk, messages: Sequence[ChatMessage]) -> str:
         """What the reply may begin with, where that saves the listener time: its sound is ready,
@@ -282,6 +280,7 @@ class Responder:
             finally:
                 await self._wakeups.unlisten(talk, on_payload)
         finally:
+            reply.stop()  # where it could not be told of, its making goes on
             del self._replies[reply.reply_id]
 
     async def _finish(self, reply: Reply, status: Status) -> None:
