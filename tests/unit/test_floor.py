@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
-from kaiwa.adapters.memory.llm import ScriptedChatModel
+from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel
 from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.talks import MemoryTalks
 from kaiwa.domain.events import SpeechStarted
@@ -67,6 +68,47 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
         assert attendance.fence is not None
         assert attendance.task is not None and not attendance.task.done()
         await attending.__aexit__(None, None, None)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("end", ["lost", "deleted"])
+async def test_what_is_made_ahead_is_thrown_away_with_the_floor_and_the_talk(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(floor, "RENEW_S", 0.01)
+    log = MemoryEventLog()
+    talks = MemoryTalks(log)
+    talks.add_user(MARI)
+    talk = await talks.create(MARI, TalkSettings(language="ja", mode=Mode.HANDS_FREE), None)
+    model = ScriptedChatModel(["はい。", Hold(asyncio.Event())])
+    parts = {"event_log": log, "wakeups": log, "clips": None, "model": model}
+    summaries = MemorySummaries(log)
+    async with (
+        Responder.run(
+            **parts, summaries=summaries, voices=VoiceBook([]), owner="here"
+        ) as responder,
+        FanOut.run(log, log) as fan_out,
+        Floors.run(log, fan_out, NoClips(), responder, "here") as floors,
+        floors.attending(talk) as attendance,
+    ):
+        await log.tell(talk.id, SpeechStarted(participant=MARI.id, capture=MARI.id))
+        await log.tell(talk.id, signal("paused", MARI.id, utterance_id="u-1", text="天気は？"))
+        await until(lambda: bool(model.running))
+        if end == "deleted":
+            await talks.delete(talk.id, MARI.id)
+        else:
+            log.lose_floors()
+            await log.take_floor(talk.id, "there")
+            await until(lambda: attendance.fence is None)
+            await log.tell(talk.id, signal("resumed", MARI.id))
+        await model.left.wait()
+        assert model.running == 0
 
 
 async def test_who_gets_the_floor_in_a_pause_makes_the_reply_ahead() -> None:

@@ -148,7 +148,7 @@ class Attendance:
         while True:
             self._changed.clear()
             for decision in self.turns.decide(time.monotonic()):
-                if self.fence is not None:
+                if self.fence is not None or isinstance(decision, Discard):
                     await act(self, decision)
             due = self.turns.due()
             try:
@@ -243,6 +243,7 @@ class Floors:
         finally:
             attendance.reading.set()
             self._forget(attendance)
+            await self._responder.discard(attendance.turns.talk.id)
 
     async def _act(self, attendance: Attendance, decision: Decision) -> None:
         talk = attendance.turns.talk

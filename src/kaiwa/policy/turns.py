@@ -62,6 +62,9 @@ PREFILL_TOKENS: Final = 20
 under way, which cannot be stopped at once, may delay the answer."""
 
 
+_FORGOTTEN: Final = ("",)  # no words
+
+
 class State(Enum):
     IDLE = auto()
     HEARING = auto()
@@ -121,8 +124,9 @@ class Turns:
         )
 
     def forget_guess(self) -> None:
-        """Nothing is being made ahead here, whatever was decided: ask for it again."""
-        self._guess = ()
+        """Whatever is being made ahead here is to be thrown away, and asked for again."""
+        if self._guess:
+            self._guess = _FORGOTTEN
 
     # --- what happens ---
 
