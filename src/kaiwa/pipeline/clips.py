@@ -7,7 +7,7 @@ import asyncio
 from kaiwa.domain.ids import ClipId
 from kaiwa.domain.talk import Talk
 from kaiwa.errors import NotFound
-from kaiwa.pipeline.voices import VoiceBook
+from kaiwa.pipeline.voices import VoiceBook, prosody_of, spoken_language
 from kaiwa.policy.speakable import speakable
 from kaiwa.ports.clip_store import Clip, ClipFormat, ClipStore
 from kaiwa.ports.event_log import EventLog
@@ -45,6 +45,7 @@ class Clips:
         )
         if chosen is None:
             raise NotFound("this clip is gone, and this server has no voice to speak it again")
-        engine, voice = chosen
-        speech = await engine.speak(speakable(text, voice.language), voice)
+        voice = chosen[1]
+        said = speakable(text, spoken_language(voice, text))
+        speech = await self._voices.speak(said, voice, prosody_of(talk))
         await self._store.put(talk.id, voice.id, speech, clip)

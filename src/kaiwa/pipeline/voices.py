@@ -106,9 +106,8 @@ class VoiceBook:
         if found is None:
             return False
         voice = found[1]
-        language = _language_of(clause) if voice.language == ANY_LANGUAGE else voice.language
-        prosody = Prosody(talk.voice_speed, talk.voice_pitch)
-        return self.has(speakable(clause, language), voice, prosody)
+        text = speakable(clause, spoken_language(voice, clause))
+        return self.has(text, voice, prosody_of(talk))
 
     @contextmanager
     def speaking(self, talk: TalkSettings) -> Iterator[Speaker]:
@@ -145,7 +144,7 @@ class Speaker:
     def __init__(self, book: VoiceBook, talk: TalkSettings) -> None:
         self._book = book
         self._talk = talk
-        self._prosody = Prosody(talk.voice_speed, talk.voice_pitch)
+        self._prosody = prosody_of(talk)
         self._failed: set[str] = set()
         self._notices: list[VoiceDown] = []
 
@@ -158,8 +157,7 @@ class Speaker:
         talk = self._talk
         while found := self._book.choose(talk.voice, talk.language, reply, self._failed):
             engine, voice = found
-            language = _language_of(reply) if voice.language == ANY_LANGUAGE else voice.language
-            text = speakable(clause, language)
+            text = speakable(clause, spoken_language(voice, reply))
             if not text:
                 return None
             try:
@@ -186,6 +184,16 @@ class Speaker:
         else:
             told = f"{voice.name} does not work just now; {other[1].name} speaks."
             self._notices.append(VoiceChanged(told))
+
+
+def spoken_language(voice: Voice, text: str) -> str:
+    """The voice's, or the text's where it speaks any."""
+    return _language_of(text) if voice.language == ANY_LANGUAGE else voice.language
+
+
+def prosody_of(talk: TalkSettings) -> Prosody:
+    """How the talk wants its voice to speak."""
+    return Prosody(talk.voice_speed, talk.voice_pitch)
 
 
 def _language_of(text: str) -> str:
