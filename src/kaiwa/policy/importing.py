@@ -85,4 +85,7 @@ def _endings(events: Sequence[Durable]) -> list[Durable]:
 
 
 def _in_utc(at: datetime) -> datetime:
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except OverflowError:
+        raise BadRequest("this is no talk that kaiwa exported: no calendar has its times") from None
