@@ -22,6 +22,7 @@ from kaiwa.errors import VoiceDown
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.ports.tts import ANY_LANGUAGE, Prosody, Voice, VoiceEngine
 from tests.fakes.voice_servers import FakeSpeech, FakeVoicevox
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -268,6 +269,20 @@ async def test_a_voice_server_that_fails_or_is_away_is_down() -> None:
     with pytest.raises(VoiceDown):
         await voicevox.ready()
     await voicevox.close()
+
+
+async def test_what_is_said_on_this_machine_goes_through_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with FakeVoicevox.run() as server:
+        engine = VoicevoxVoices(server.url)
+        await engine.ready()
+        await engine.close()
+    assert engine.voices
 
 
 async def test_a_speech_server_wants_its_key() -> None:

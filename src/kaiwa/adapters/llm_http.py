@@ -13,10 +13,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from kaiwa.adapters.loopback import is_loopback
 from kaiwa.errors import ModelDown
 
 CONNECT_S = 5.0  # a model server is in the house: if it is there, it accepts at once
@@ -27,8 +27,6 @@ ANSWER_S = 10.0  # requests that make no text: lists, versions
 MAX_REPLY_CHARS = 20_000  # over half an hour of speech: a server that never stops is cut off here
 MAX_LINE_BYTES = 1_000_000  # one token's JSON is under 1 kB
 MAX_ERROR_CHARS = 200  # of the server's own words, in ours
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def new_client(base_url: str, headers: Mapping[str, str] | None = None) -> httpx
         headers=headers,
         timeout=httpx.Timeout(None, connect=CONNECT_S),
         limits=httpx.Limits(max_keepalive_connections=0),
-        trust_env=urlsplit(base_url).hostname not in _LOOPBACK,
+        trust_env=not is_loopback(base_url),
     )
 
 

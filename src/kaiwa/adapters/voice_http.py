@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 
 from kaiwa.adapters import opus
+from kaiwa.adapters.loopback import is_loopback
 from kaiwa.domain.audio import Samples, Speech
 from kaiwa.errors import VoiceDown
 from kaiwa.policy.trim import trim_silence
@@ -21,10 +22,14 @@ MAX_BYTES: Final = 32 * 1024 * 1024  # eleven minutes at 24 kHz
 
 
 def new_client(url: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
-    """A connection for each request: one kept idle may be closed just as it is used."""
-    limits = httpx.Limits(max_keepalive_connections=0)
+    """A connection for each request: one kept idle may be closed just as it is used. Loopback
+    traffic goes through no proxy."""
     return httpx.AsyncClient(
-        base_url=url.rstrip("/"), headers=headers, timeout=ANSWER_S, limits=limits
+        base_url=url.rstrip("/"),
+        headers=headers,
+        timeout=ANSWER_S,
+        limits=httpx.Limits(max_keepalive_connections=0),
+        trust_env=not is_loopback(url),
     )
 
 
