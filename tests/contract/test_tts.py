@@ -10,6 +10,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from kaiwa.adapters import voice_process
+from kaiwa.adapters.child_process import ChildFailed
 from kaiwa.adapters.memory.tts import ToneVoices
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
@@ -237,6 +239,34 @@ async def test_closing_ends_the_child_and_refuses_more() -> None:
     assert not child.is_running()
     with pytest.raises(VoiceDown):
         await engine.speak("はい。", first(engine))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_who_waits_when_the_voices_end_is_told(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Also who waits for a place in the queue, and whose child has just died."""
+    monkeypatch.setattr(voice_process, "MAX_WAITING", 1)
+    process = VoiceProcess()
+    reached = asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def exchange(_: object) -> None:
+        if fails:
+            monkeypatch.setattr(process, "_stop_child", hang)
+            raise ChildFailed("it ended")
+        await hang()
+
+    monkeypatch.setattr(process, "_exchange", exchange)
+    calls = [asyncio.create_task(process.load("openjtalk")) for _ in range(4)]
+    await reached.wait()
+    monkeypatch.undo()
+    await process.close()
+    told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in told] == [VoiceDown] * 4
 
 
 # --- voices on other servers --------------------------------------------------------------------

@@ -75,6 +75,7 @@ class VoiceProcess:
             await asyncio.wait([self._worker])
         while not self._jobs.empty():
             _fail(self._jobs.get_nowait(), "The voices are shut down.")
+            await asyncio.sleep(0)  # who waited for its place takes it
 
     async def _call(self, job: _Job) -> Speech:
         if self._closed:
@@ -106,11 +107,11 @@ class VoiceProcess:
         try:
             speech = await self._exchange(job)
         except ChildFailed as failure:
-            await self._stop_child()
             _fail(job, f"The voice failed: {failure}.")
-        except TimeoutError:
             await self._stop_child()
+        except TimeoutError:
             _fail(job, f"The voice did not answer in {ANSWER_S:.0f} s.")
+            await self._stop_child()
         except VoiceDown as failure:
             _fail(job, str(failure))
         except BaseException:
