@@ -13,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from kaiwa.adapters import asr_tcp
 from kaiwa.adapters.asr_tcp import TcpRecogniser
 from kaiwa.adapters.asr_whisper import WhisperRecogniser
 from kaiwa.adapters.asr_whisper.recogniser import MODEL_FILES
@@ -264,6 +265,30 @@ async def test_a_server_that_goes_away_or_speaks_something_else(
                 await gone.wait()
             with pytest.raises(RecogniserDown, match=f"127.0.0.1:{port} .*({complaint})"):
                 await segment.final()
+
+
+async def test_who_leaves_in_a_hurry_leaves_no_connection_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server reads no more, so that what is still to be sent never goes out."""
+    monkeypatch.setattr(asr_tcp, "BUFFER_BYTES", 100_000_000)
+    over = asyncio.Event()
+
+    async def read_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(read_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        segment = await TcpRecogniser("127.0.0.1", port)._connect("ja")
+        segment.feed(np.zeros(ms_to_samples(1_000_000), np.int16))
+        leaving = asyncio.create_task(segment.leave())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        await segment._lost.wait()
+        over.set()
 
 
 def _tone(ms: int) -> Samples:

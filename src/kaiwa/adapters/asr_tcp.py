@@ -179,7 +179,9 @@ class TcpSegment(asyncio.Protocol):
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._lost.wait()
         except TimeoutError:
-            self._transport.abort()
+            pass
+        finally:
+            self._transport.abort()  # a server that reads no more would keep it for ever
 
     def _take(self, line: Line) -> None:
         if line.begin_ms >= samples_to_ms(self._fed):
