@@ -15,7 +15,7 @@ from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.memory.talks import MemoryTalks
 from kaiwa.domain.audio import SAMPLE_RATE, Samples, Speech
 from kaiwa.domain.events import UtteranceFinal
-from kaiwa.domain.ids import CaptureId, ClipId, TalkId, UserId, new_id
+from kaiwa.domain.ids import CaptureId, ClipId, TalkId, UserId
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import KaiwaError
 from kaiwa.pipeline.floor import Attendance
@@ -32,10 +32,8 @@ CAPTURE = CaptureId("capture-1")
 class NoClips:
     """`ports.clip_store.ClipStore` that keeps nothing."""
 
-    async def put(
-        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
-    ) -> ClipId:
-        return ClipId(new_id())
+    async def put(self, talk: TalkId, voice: str, speech: Speech, clip: ClipId) -> None:
+        return None
 
     async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
         return None

@@ -33,7 +33,7 @@ from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.adapters.postgres.wakeups import PostgresWakeups
 from kaiwa.domain.audio import Speech
 from kaiwa.domain.events import Recorded, TalkDeleted, UtteranceFinal
-from kaiwa.domain.ids import TalkId
+from kaiwa.domain.ids import ClipId, TalkId, new_id
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import AlreadyRunning, BadRequest, DatabaseDown, NotFound, SetupError
 from kaiwa.pipeline.fan_out import Item, Ready
@@ -126,7 +126,7 @@ async def test_a_deleted_talk_keeps_its_numbers_and_nothing_that_was_said(
 ) -> None:
     log, clips = PostgresEventLog(database), PostgresClipStore(database)
     await log.append(talk.id, said("ひみつ"))
-    await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000))
+    await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000), ClipId(new_id()))
     await log.claim_reply(talk.id, cause="x", owner="a process that died", name="AI")
     await PostgresTalks(database).delete(talk.id, mari.id)
     async with database.connection() as connection:
@@ -139,7 +139,7 @@ async def test_a_deleted_talk_keeps_its_numbers_and_nothing_that_was_said(
     last = await log.read(talk.id, 0)
     assert [type(recorded.event) for recorded in last] == [TalkDeleted]
     with pytest.raises(NotFound):
-        await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000))
+        await clips.put(talk.id, "tone:ja", Speech(tone(100), 16_000), ClipId(new_id()))
 
 
 @pytest.mark.parametrize("wrong", ["a\x00b", "\ud800"], ids=["NUL", "surrogate"])

@@ -23,11 +23,8 @@ class Dropped:
         self.speech: Speech | None = None
         self._voice = voice
 
-    async def put(
-        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
-    ) -> ClipId:
+    async def put(self, talk: TalkId, voice: str, speech: Speech, clip: ClipId) -> None:
         self.speech = speech
-        return clip or CLIP
 
     async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
         return Clip(media_type, b"") if self.speech else None

@@ -12,10 +12,12 @@ import pytest
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel, Step
 from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.tts import ToneVoices
+from kaiwa.domain.audio import Speech
 from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
-from kaiwa.domain.ids import ReplyId, TalkId
-from kaiwa.errors import NotFound, TakenOver
+from kaiwa.domain.ids import ClipId, ReplyId, TalkId
+from kaiwa.errors import DatabaseDown, NotFound, TakenOver
+from kaiwa.pipeline import tasks
 from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
@@ -176,11 +178,12 @@ async def answering(
     assert fence is not None
     parts = {
         "wakeups": hearing.log,
+        "clips": NoClips(),
         "summaries": MemorySummaries(hearing.log),
         "voices": VoiceBook([]),
     }
     async with Responder.run(
-        event_log=hearing.log, clips=NoClips(), model=model, owner="me", **parts | options
+        event_log=hearing.log, model=model, owner="me", **parts | options
     ) as responder:
         yield responder, fence
 
@@ -415,3 +418,30 @@ async def test_a_reply_that_cannot_be_followed_is_not_made_on(hearing: Hearing) 
         await hearing.log.append(hearing.talk.id, words("元気？"))
         await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
         await model.left.wait()
+
+
+class ForgetfulClips(NoClips):
+    """Stores what it is given; the answer to the first is lost."""
+
+    def __init__(self) -> None:
+        self.stored: dict[ClipId, Speech] = {}
+        self._lost = False
+
+    async def put(self, talk: TalkId, voice: str, speech: Speech, clip: ClipId) -> None:
+        self.stored[clip] = speech
+        if not self._lost:
+            self._lost = True
+            raise DatabaseDown("the answer was lost")
+
+
+async def test_a_clip_whose_answer_was_lost_is_stored_once(
+    hearing: Hearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "DATABASE_RETRY_S", 0.0)
+    clips = ForgetfulClips()
+    voices = VoiceBook([ToneVoices()])
+    model = ScriptedChatModel(["はい。"])
+    async with answering(hearing, model, voices=voices, clips=clips) as (responder, _):
+        await responder.ask(hearing.talk, "mari")
+        told = await hearing.until("reply.clause")
+    assert list(clips.stored) == [told["clip"]]

@@ -20,7 +20,7 @@ import structlog
 from kaiwa.domain.audio import Speech
 from kaiwa.domain.chat import ChatMessage
 from kaiwa.domain.events import ReplyClause, ReplyDelta, ReplyFinished, ReplyNotice
-from kaiwa.domain.ids import ClipId, EventId, ReplyId
+from kaiwa.domain.ids import ClipId, EventId, ReplyId, new_id
 from kaiwa.domain.talk import Talk
 from kaiwa.domain.text import storable
 from kaiwa.errors import DatabaseDown, KaiwaError
@@ -226,10 +226,6 @@ class Maker:
         if spoken is None:
             return None, 0
         voice, speech = spoken
-        clips: list[ClipId] = []
-
-        async def put() -> None:
-            clips.append(await self._clips.put(reply.talk.id, voice, speech))
-
-        await patiently(put, PATIENCE_S)
-        return clips[0], speech.duration_ms
+        clip = ClipId(new_id())
+        await patiently(partial(self._clips.put, reply.talk.id, voice, speech, clip), PATIENCE_S)
+        return clip, speech.duration_ms

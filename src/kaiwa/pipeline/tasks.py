@@ -17,7 +17,7 @@ DATABASE_RETRY_S: Final = 0.5
 log = structlog.get_logger()
 
 
-async def patiently(action: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def patiently(action: Callable[[], Awaitable[object]], seconds: float) -> None:
     """Act; while the database is away, try again. Raises DatabaseDown after so many seconds.
 
     The action must be one that does nothing when it was done before.

@@ -18,11 +18,9 @@ class Clip:
 
 
 class ClipStore(Protocol):
-    async def put(
-        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
-    ) -> ClipId:
-        """Store the sound (as Ogg Opus), as the sound of `clip` where one is given whose sound
-        was dropped; it belongs to one talk. Raises NotFound when that was deleted."""
+    async def put(self, talk: TalkId, voice: str, speech: Speech, clip: ClipId) -> None:
+        """Store the sound of a clip (as Ogg Opus), a new one or one whose sound was dropped; it
+        belongs to one talk. Raises NotFound when that was deleted."""
 
     async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
         """None for no such clip, one of another talk, and one whose sound was dropped."""

@@ -7,7 +7,7 @@ import asyncio
 from kaiwa.adapters import opus
 from kaiwa.adapters.postgres.database import Database, queries
 from kaiwa.domain.audio import Speech, wav
-from kaiwa.domain.ids import ClipId, TalkId, new_id
+from kaiwa.domain.ids import ClipId, TalkId
 from kaiwa.errors import NotFound
 from kaiwa.ports.clip_store import Clip, ClipFormat
 
@@ -18,16 +18,12 @@ class PostgresClipStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(
-        self, talk: TalkId, voice: str, speech: Speech, clip: ClipId | None = None
-    ) -> ClipId:
-        clip = clip or ClipId(new_id())
+    async def put(self, talk: TalkId, voice: str, speech: Speech, clip: ClipId) -> None:
         data = await asyncio.to_thread(opus.encode, speech)
         async with self._database.connection() as connection:
             stored = await queries.put_clip(connection, id=clip, talk=talk, voice=voice, opus=data)
         if stored is None:
             raise NotFound("there is no such talk")
-        return clip
 
     async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip | None:
         async with self._database.connection() as connection:
