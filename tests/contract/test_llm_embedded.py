@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -196,6 +197,21 @@ async def test_llama_does_not_outlive_its_owner(embedded: EmbeddedChatModel) -> 
     await owner.wait()
     gone, _ = await asyncio.to_thread(psutil.wait_procs, [child], GENEROUS_S)
     assert gone == [child]
+
+
+async def test_a_child_that_does_not_end_is_killed_also_when_nobody_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    model = EmbeddedChatModel(tmp_path / "none.gguf")
+    process = await asyncio.create_subprocess_exec("sleep", "600", stdin=asyncio.subprocess.PIPE)
+    with tempfile.TemporaryFile() as stderr:
+        model._child = llm_embedded._Child(process, "", stderr, 0)
+        closing = asyncio.create_task(model.close())
+        for _ in range(2):
+            await asyncio.sleep(0)  # let it ask the child to end
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert await process.wait() == -signal.SIGKILL
 
 
 async def test_llama_without_weights(tmp_path: Path) -> None:

@@ -231,11 +231,12 @@ class EmbeddedChatModel:
             async with asyncio.timeout(patience_s):
                 await child.process.wait()
         except TimeoutError:
-            if child.process.returncode is None:
-                child.process.kill()
-            await child.process.wait()
+            pass
         finally:
             child.stderr.close()
+            if child.process.returncode is None:
+                child.process.kill()
+        await child.process.wait()
 
 
 class _Slots:
