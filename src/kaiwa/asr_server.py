@@ -14,13 +14,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-import numpy as np
 import structlog
 
 from kaiwa.domain.audio import Samples, samples_to_ms
 from kaiwa.domain.speech import Hypothesis, Transcript
 from kaiwa.errors import KaiwaError, SetupError
 from kaiwa.pipeline.hearing import Expected, Hearing
+from kaiwa.pipeline.ingest import whole_samples
 from kaiwa.pipeline.tasks import contained
 from kaiwa.policy.agreement import behind, join
 from kaiwa.policy.endpointing import SegmentEnded
@@ -31,7 +31,6 @@ READ_BYTES: Final = 16_384  # half a second: a fast sender's sound is not read f
 MAX_CLIENTS: Final = 64
 SLOW_READER_S: Final = 30.0  # a client that takes no lines for so long is let go
 STOPPING_S: Final = 10.0  # for the tails of all clients when the server is stopped
-_SAMPLE_BYTES: Final = 2
 
 log = structlog.get_logger()
 
@@ -134,7 +133,7 @@ class AsrServer:
         client = LineWriter(self._recogniser, self._vad, writer, self._language)
         try:
             async with client.working():
-                async for samples in self._samples(reader):
+                async for samples in whole_samples(self._received(reader)):
                     await client.hear(samples)
                 await client.flush()
         except* (OSError, TimeoutError):
@@ -151,15 +150,10 @@ class AsrServer:
             async with asyncio.timeout(STOPPING_S):
                 await self._idle.wait()
 
-    async def _samples(self, reader: asyncio.StreamReader) -> AsyncIterator[Samples]:
-        """What the client sends, whole samples at a time, until it ends its side."""
-        rest = b""
+    async def _received(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        """What the client sends until it ends its side."""
         while data := await self._read(reader):
-            data = rest + data
-            whole = len(data) - len(data) % _SAMPLE_BYTES
-            rest = data[whole:]
-            if whole:
-                yield np.frombuffer(data[:whole], dtype="<i2")
+            yield data
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         """Empty at the client's end, and at the server's."""

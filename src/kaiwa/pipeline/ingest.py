@@ -48,7 +48,7 @@ async def ingest(
     """
     limited = _limited(body, limits)
     if container is Container.L16:
-        yield _within(_l16(limited), limits)
+        yield _within(whole_samples(limited), limits)
         return
     with one_error():
         async with decoder.open(container) as decoding, asyncio.TaskGroup() as tasks:
@@ -79,8 +79,8 @@ async def _decoded(
         raise error
 
 
-async def _l16(body: AsyncIterator[bytes]) -> AsyncIterator[Samples]:
-    """A chunk may end in the middle of a sample."""
+async def whole_samples(body: AsyncIterator[bytes]) -> AsyncIterator[Samples]:
+    """L16 as samples; a chunk may end in the middle of one."""
     rest = b""
     async for data in body:
         data = rest + data
