@@ -5,23 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from kaiwa.adapters.memory.event_log import MemoryEventLog
 from kaiwa.adapters.memory.llm import Hold, ScriptedChatModel
 from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.talks import MemoryTalks
+from kaiwa.domain.audio import Speech, wav
 from kaiwa.domain.events import SpeechStarted
-from kaiwa.domain.ids import TalkId
+from kaiwa.domain.ids import ClipId, TalkId
 from kaiwa.domain.talk import Mode, TalkSettings
 from kaiwa.pipeline import floor
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.floor import Attendance, Floors
+from kaiwa.pipeline.loudness import clip_powers
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.turn_decisions import Decision, Speculate
+from kaiwa.ports.clip_store import Clip, ClipFormat
 from tests.fakes.hearing import MARI, NoClips
-from tests.unit.turn_table import signal
+from tests.unit.turn_table import Table, signal
 
 
 class SlowLog(MemoryEventLog):
@@ -109,6 +113,26 @@ async def test_what_is_made_ahead_is_thrown_away_with_the_floor_and_the_talk(
             await log.tell(talk.id, signal("resumed", MARI.id))
         await model.left.wait()
         assert model.running == 0
+
+
+async def test_two_who_hear_the_agent_at_once_both_know_its_voice() -> None:
+    sound = np.random.default_rng(1).integers(-9_000, 9_000, 48_000) * np.hanning(48_000)
+    heard = Speech(sound.astype(np.int16), 24_000)
+
+    class SlowClips(NoClips):
+        async def find(self, talk: TalkId, clip: ClipId, media_type: ClipFormat) -> Clip:
+            await asyncio.sleep(0)
+            return Clip(media_type, wav(heard))
+
+    table = Table().replies_with("富士山です。")
+    attendance = Attendance(table.turns.talk, SlowClips())
+    attendance.turns = table.turns
+    levels = clip_powers(wav(heard))
+    other_words = "関係のない言葉でした"
+    found = await asyncio.gather(
+        *(attendance.is_echo(other_words, table.now, table.now + 2, levels) for _ in range(2))
+    )
+    assert found == [True, True]
 
 
 async def test_who_gets_the_floor_in_a_pause_makes_the_reply_ahead() -> None:

@@ -90,15 +90,17 @@ class Attendance:
 
     async def _clip_powers(self, clip: str) -> Levels:
         """Nothing where the clip cannot be had."""
-        if clip not in self._powers:
-            self._powers[clip] = np.zeros(0)
+        powers = self._powers.get(clip)
+        if powers is None:
+            powers = np.zeros(0)
             with contextlib.suppress(KaiwaError):
                 found = await self._clips.find(self.turns.talk.id, ClipId(clip), "audio/wav")
                 if found is not None:
-                    self._powers[clip] = clip_powers(found.data)
+                    powers = clip_powers(found.data)
+            self._powers[clip] = powers
             while len(self._powers) > CLIPS_KEPT:
                 del self._powers[next(iter(self._powers))]
-        return self._powers.get(clip, np.zeros(0))
+        return powers
 
     async def attend(self, event_log: EventLog, fan_out: FanOut, act: Act) -> None:
         """Keep the turns, and act on what they ask for while the floor is ours."""
@@ -208,7 +210,7 @@ class Floors:
     async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
         """Attend a talk for the length of the block, and a little longer.
 
-        What is appended in the block is not missed. Raises DatabaseDown, NotFound.
+        What is appended in the block is not missed. A database that is away is waited for.
         """
         attendance = self._attended.get(talk.id)
         begins = attendance is None
