@@ -15,7 +15,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import Error, NoServersError
+from nats.errors import Error
 
 from kaiwa.domain.ids import TalkId
 from kaiwa.errors import SetupError
@@ -122,7 +122,7 @@ class NatsBus:
                     error_cb=_on_error,
                 )
                 break
-            except (*_AWAY, NoServersError):
+            except _AWAY:
                 await asyncio.sleep(RETRY_S)
         await self._on_back()
 

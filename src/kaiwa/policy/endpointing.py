@@ -86,8 +86,6 @@ class EagerPause:
 class Resumed:
     """The pause was inside the segment."""
 
-    at: int
-
 
 @dataclass(frozen=True, slots=True)
 class SegmentEnded:
@@ -219,7 +217,7 @@ class Endpointer:
             if self._voice_run >= RESUMING_VOICE:
                 self._go(_Signal.RESUME)
                 self._voice_end = self._now
-                return [Resumed(self._now)]
+                return [Resumed()]
         else:
             self._voice_run = 0
         if self.silence >= FINAL_PAUSE:
