@@ -218,6 +218,20 @@ async def test_a_call_no_longer_wanted_does_not_hold_up_the_next(process: VoiceP
 
 
 @pytest.mark.real
+async def test_a_long_call_does_not_hold_up_the_next(process: VoiceProcess) -> None:
+    """Kokoro would need minutes for the first text; the test's time-out is the proof."""
+    kokoro = KokoroVoices(process)
+    await kokoro.ready()
+    long = asyncio.ensure_future(kokoro.speak(LONG["ja"], first(kokoro)))
+    assert len((await kokoro.speak(SHORT["ja"], first(kokoro))).pcm) > 0
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert len((await kokoro.speak(SHORT["ja"], first(kokoro))).pcm) > 0
+
+
+@pytest.mark.real
 async def test_a_voice_that_does_not_exist_is_down(process: VoiceProcess) -> None:
     engine = KokoroVoices(process)
     with pytest.raises(VoiceDown):
