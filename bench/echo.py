@@ -24,7 +24,7 @@ from kaiwa.domain.audio import Samples, ms_to_samples
 from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.loudness import frame_powers
-from kaiwa.policy.echo import is_echo, likeness
+from kaiwa.policy.echo import is_echo, likeness, voiced
 from kaiwa.settings import Settings
 
 ECHO_DB = -10
@@ -62,8 +62,9 @@ async def main() -> None:
                 async with recogniser.segment(language=language) as segment:
                     segment.feed(sound)
                     said = (await segment.final()).text
-                alike = likeness(frame_powers(sound), frame_powers(clip))
-                echo = "yes" if is_echo(said, text, alike) else ""
+                heard, played = frame_powers(sound), frame_powers(clip)
+                alike, voice = likeness(heard, played), likeness(voiced(heard), played)
+                echo = "yes" if is_echo(said, text, alike, voice) else ""
                 shown = "-" if alike is None else f"{alike:.2f}"
                 table.add_row(language, name, shown, echo, said)
     await recogniser.close()

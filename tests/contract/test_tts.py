@@ -11,13 +11,13 @@ import pytest
 import pytest_asyncio
 
 from kaiwa.adapters import voice_process
-from kaiwa.adapters.child_process import ChildFailed
 from kaiwa.adapters.memory.tts import ToneVoices
 from kaiwa.adapters.tts_hibari import HibariVoices
 from kaiwa.adapters.tts_kokoro import KokoroVoices
 from kaiwa.adapters.tts_openai import OpenAIVoices
 from kaiwa.adapters.tts_openjtalk import OpenJTalkVoices
 from kaiwa.adapters.tts_voicevox import VoicevoxVoices
+from kaiwa.adapters.voice_frames import AT_ONCE
 from kaiwa.adapters.voice_process import VoiceProcess
 from kaiwa.domain.audio import Speech
 from kaiwa.errors import VoiceDown
@@ -221,6 +221,20 @@ async def test_a_call_no_longer_wanted_does_not_hold_up_the_next(process: VoiceP
 
 
 @pytest.mark.real
+async def test_a_long_call_does_not_hold_up_the_next(process: VoiceProcess) -> None:
+    """Kokoro would need minutes for the first text; the test's time-out is the proof."""
+    kokoro = KokoroVoices(process)
+    await kokoro.ready()
+    long = asyncio.ensure_future(kokoro.speak(LONG["ja"], first(kokoro)))
+    assert len((await kokoro.speak(SHORT["ja"], first(kokoro))).pcm) > 0
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await long
+    assert len((await kokoro.speak(SHORT["ja"], first(kokoro))).pcm) > 0
+
+
+@pytest.mark.real
 async def test_a_voice_that_does_not_exist_is_down(process: VoiceProcess) -> None:
     engine = KokoroVoices(process)
     with pytest.raises(VoiceDown):
@@ -241,32 +255,22 @@ async def test_closing_ends_the_child_and_refuses_more() -> None:
         await engine.speak("はい。", first(engine))
 
 
-@pytest.mark.parametrize("fails", [False, True])
-async def test_who_waits_when_the_voices_end_is_told(
-    monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
-    """Also who waits for a place in the queue, and whose child has just died."""
+async def test_who_waits_when_the_voices_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also who waits for a place in the queue."""
     monkeypatch.setattr(voice_process, "MAX_WAITING", 1)
     process = VoiceProcess()
     reached = asyncio.Event()
 
-    async def hang() -> None:
+    async def hang(_: object) -> None:
         reached.set()
         await asyncio.Event().wait()
 
-    async def exchange(_: object) -> None:
-        if fails:
-            monkeypatch.setattr(process, "_stop_child", hang)
-            raise ChildFailed("it ended")
-        await hang()
-
-    monkeypatch.setattr(process, "_exchange", exchange)
-    calls = [asyncio.create_task(process.load("openjtalk")) for _ in range(4)]
+    monkeypatch.setattr(process, "_exchange", hang)
+    calls = [asyncio.create_task(process.load("openjtalk")) for _ in range(AT_ONCE + 3)]
     await reached.wait()
-    monkeypatch.undo()
     await process.close()
     told = await asyncio.gather(*calls, return_exceptions=True)
-    assert [type(each) for each in told] == [VoiceDown] * 4
+    assert [type(each) for each in told] == [VoiceDown] * len(calls)
 
 
 # --- voices on other servers --------------------------------------------------------------------

@@ -22,6 +22,7 @@ from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.opening import OPENINGS
+from kaiwa.ports.tts import PLAIN, Prosody, Voice
 from tests.fakes.hearing import MARI, Hearing, NoClips
 
 
@@ -196,6 +197,51 @@ async def test_a_reply_ends_where_the_model_goes_on_for_somebody_else(hearing: H
         await responder.ask(hearing.talk, "mari")
         await hearing.until("reply.finished")
     assert await ends(hearing) == [("complete", "晴れです。\n")]
+
+
+class SlowFirst(ToneVoices):
+    """Its first clause takes until the second was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = asyncio.Event()
+
+    async def speak(self, text: str, voice: Voice, prosody: Prosody = PLAIN) -> Speech:
+        speech = await super().speak(text, voice, prosody)
+        if len(self.spoken) > 1:
+            self.second.set()
+        await self.second.wait()
+        return speech
+
+
+async def test_the_next_clause_is_made_while_one_is(hearing: Hearing) -> None:
+    voice = SlowFirst()
+    model = ScriptedChatModel(["今日はとても良い天気です。", "明日もきっと晴れるでしょう。"])
+    async with answering(hearing, model, voices=VoiceBook([voice])) as (responder, _):
+        await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.finished")
+    events = [recorded.event for recorded in await hearing.log.read(hearing.talk.id, 0)]
+    clauses = [each for each in events if isinstance(each, ReplyClause)]
+    assert [each.index for each in clauses] == list(range(len(clauses)))
+    assert "".join(each.text for each in clauses) == (await ends(hearing))[0][1]
+
+
+async def test_ahead_of_the_commit_one_clause_is_made(hearing: Hearing) -> None:
+    voice = ToneVoices()
+    go_on = asyncio.Event()
+    text = "今日はとても良い天気です。明日もきっと晴れるでしょう。それから"
+    model = ScriptedChatModel([text, Hold(go_on), "ね。"])
+    async with answering(hearing, model, voices=VoiceBook([voice])) as (responder, fence):
+        await responder.speculate(hearing.talk, words("元気？"))
+        await voice.spoke.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        ahead = len(voice.spoken)
+        await hearing.log.append(hearing.talk.id, words("元気？"))
+        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        go_on.set()
+        await hearing.until("reply.finished")
+    assert ahead == 1 and len(voice.spoken) > 2
 
 
 async def begun(model: ScriptedChatModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,13 +60,15 @@ class HibariSynthesiser:
 
     def __init__(self) -> None:
         self._loaded: dict[str, Hibari] = {}
+        self._using = threading.Lock()
         self._voice(_FIRST)("Yes.")  # its lexicon loads on first use
 
     def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         del abort
-        hibari = self._voice(voice)
-        sentences = (_pcm(sentence) for sentence in hibari.stream(text, prosody.speed))
-        return Speech(join_sentences(sentences, hibari.sample_rate), hibari.sample_rate)
+        with self._using:
+            hibari = self._voice(voice)
+            sentences = (_pcm(sentence) for sentence in hibari.stream(text, prosody.speed))
+            return Speech(join_sentences(sentences, hibari.sample_rate), hibari.sample_rate)
 
     def _voice(self, name: str) -> Hibari:
         from hibari import Hibari

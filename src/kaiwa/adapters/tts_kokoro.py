@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kaiwa.adapters.voice_synthesis import Abort, Aborted
+from kaiwa.adapters.voice_synthesis import OPENJTALK, Abort, Aborted
 from kaiwa.domain.audio import Samples, Speech
 from kaiwa.policy.trim import join_sentences
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
@@ -86,7 +86,8 @@ class KokoroSynthesiser:
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as styles:
             self._styles: dict[str, npt.NDArray[np.float32]] = dict(styles)  # (510, 1, 256) each
         self._phonemes = reading()
-        self._phonemes("kaiwa")  # its dictionaries load on first use
+        with OPENJTALK:
+            self._phonemes("kaiwa")  # its dictionaries load on first use
 
     def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         sentences = self._sentences(self._styles[voice], text, prosody.speed, abort)
@@ -96,7 +97,8 @@ class KokoroSynthesiser:
         self, style: npt.NDArray[np.float32], text: str, speed: float, abort: Abort
     ) -> Iterator[Samples]:
         for sentence in filter(str.strip, _SENTENCE_END.split(text)):
-            phonemes = self._phonemes(sentence.strip())
+            with OPENJTALK:
+                phonemes = self._phonemes(sentence.strip())
             for chunk in chunks(phonemes):
                 tokens = [self._vocabulary[p] for p in chunk if p in self._vocabulary]
                 if tokens:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaiwa.adapters.voice_synthesis import Abort
+from kaiwa.adapters.voice_synthesis import OPENJTALK, Abort
 from kaiwa.domain.audio import Speech
 from kaiwa.policy.trim import trim_silence
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
@@ -48,13 +48,15 @@ class OpenJTalkSynthesiser:
         from kaiwa.adapters.voice_reading import with_kana
 
         self._speak, self._with_kana = pyopenjtalk.tts, with_kana
-        self._speak("あ")  # its dictionaries load on first use
+        with OPENJTALK:
+            self._speak("あ")  # its dictionaries load on first use
 
     def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         del voice, abort  # it has one voice
-        sound, rate = self._speak(
-            self._with_kana(text), speed=prosody.speed, half_tone=prosody.pitch
-        )
+        with OPENJTALK:
+            sound, rate = self._speak(
+                self._with_kana(text), speed=prosody.speed, half_tone=prosody.pitch
+            )
         # in 16-bit units, but beyond their range at times
         peak = float(np.abs(sound).max(initial=0.0))
         pcm = (sound * min(1.0, _LOUDEST / max(peak, 1.0))).astype(np.int16)

@@ -1,9 +1,9 @@
 """The one child process in which every server voice runs, and the queue in front of it.
 
 A synthesis takes a whole core for up to some seconds and the models hundreds of megabytes; here
-neither touches the server's event loop. Calls are served one by one, in order; one that is no
+neither touches the server's event loop. Calls are begun in order, AT_ONCE at a time; one that is no
 longer wanted is dropped, and stopped in the middle where the engine can (Kokoro: in 10 ms). A child
-that dies fails the call it was at, and is started again for the next.
+that dies fails the calls it was at, and is started again for the next.
 """
 
 from __future__ import annotations
@@ -19,8 +19,18 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from kaiwa.adapters import child_frames
-from kaiwa.adapters.child_process import ChildFailed, ChildProcess
-from kaiwa.adapters.voice_frames import ABORT, ABORTED, ANSWER, FAILED, LOAD, SOUND, SPEAK
+from kaiwa.adapters.child_process import ChildFailed, ChildProcess, Frame
+from kaiwa.adapters.voice_frames import (
+    ABORT,
+    ABORTED,
+    ANSWER,
+    AT_ONCE,
+    FAILED,
+    LOAD,
+    NUMBER,
+    SOUND,
+    SPEAK,
+)
 from kaiwa.domain.audio import Speech
 from kaiwa.errors import VoiceDown
 from kaiwa.ports.tts import Prosody, Voice
@@ -46,9 +56,12 @@ class VoiceProcess:
 
     def __init__(self) -> None:
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(MAX_WAITING)
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()
         self._child: ChildProcess | None = None
-        self._current: tuple[_Job, int] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._answers: dict[int, asyncio.Future[Frame | ChildFailed]] = {}
+        self._current: dict[_Job, int] = {}
         self._numbers = 0
         self._closed = False
 
@@ -70,9 +83,11 @@ class VoiceProcess:
     async def close(self) -> None:
         """End the child; calls that wait raise VoiceDown."""
         self._closed = True
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.wait([self._worker])
+        if self._workers:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.wait(self._workers)
+        await self._stop_child(self._child)
         while not self._jobs.empty():
             _fail(self._jobs.get_nowait(), "The voices are shut down.")
             await asyncio.sleep(0)  # who waited for its place takes it
@@ -80,8 +95,9 @@ class VoiceProcess:
     async def _call(self, job: _Job) -> Speech:
         if self._closed:
             raise VoiceDown("The voices are shut down.")
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.create_task(self._serve(), name="voices")
+        self._workers = [worker for worker in self._workers if not worker.done()]
+        while len(self._workers) < AT_ONCE:
+            self._workers.append(asyncio.create_task(self._serve(), name="voices"))
         await self._jobs.put(job)
         try:
             return await job.answer
@@ -90,28 +106,23 @@ class VoiceProcess:
             raise
 
     def _abort(self, job: _Job) -> None:
-        if self._child and self._current and self._current[0] is job:
-            number = self._current[1]
+        if self._child and job in self._current:
+            number = self._current[job]
             self._child.send_soon(child_frames.pack(ABORT, json.dumps(number).encode()))
 
     async def _serve(self) -> None:
-        try:
-            while True:
-                job = await self._jobs.get()
-                if not job.answer.done():  # its caller may have gone while it waited
-                    await self._serve_one(job)
-        finally:
-            await self._stop_child()
+        while True:
+            job = await self._jobs.get()
+            if not job.answer.done():  # its caller may have gone while it waited
+                await self._serve_one(job)
 
     async def _serve_one(self, job: _Job) -> None:
         try:
             speech = await self._exchange(job)
         except ChildFailed as failure:
             _fail(job, f"The voice failed: {failure}.")
-            await self._stop_child()
         except TimeoutError:
             _fail(job, f"The voice did not answer in {ANSWER_S:.0f} s.")
-            await self._stop_child()
         except VoiceDown as failure:
             _fail(job, str(failure))
         except BaseException:
@@ -120,35 +131,73 @@ class VoiceProcess:
         else:
             if not job.answer.done():
                 job.answer.set_result(speech)
-        finally:
-            self._current = None
 
     async def _exchange(self, job: _Job) -> Speech:
         """Raises ChildFailed, TimeoutError, and VoiceDown when the engine refused."""
-        if self._child is None or not self._child.alive:
-            await self._stop_child()
-            self._child = await ChildProcess.start(
-                _CHILD, max_frame=_MAX_FRAME, environment=_environment()
-            )
+        child = await self._running()
         self._numbers += 1
-        self._current = job, self._numbers
-        request = json.dumps({"number": self._numbers} | job.request).encode()
-        async with asyncio.timeout(ANSWER_S):
-            await self._child.send(child_frames.pack(job.kind, request))
-            frame = await self._child.receive()
+        number = self._current[job] = self._numbers
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        request = json.dumps({"number": number} | job.request).encode()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await child.send(child_frames.pack(job.kind, request))
+                frame = await answer
+            if isinstance(frame, ChildFailed):
+                raise frame
+        except (ChildFailed, TimeoutError):
+            await self._stop_child(child)
+            raise
+        finally:
+            del self._current[job], self._answers[number]
+        payload = frame.payload[NUMBER.size :]
         if frame.kind == ANSWER:
-            (rate,) = SOUND.unpack_from(frame.payload)
-            return Speech(np.frombuffer(frame.payload, "<i2", offset=SOUND.size), rate)
+            (rate,) = SOUND.unpack_from(payload)
+            return Speech(np.frombuffer(payload, "<i2", offset=SOUND.size), rate)
         if frame.kind == ABORTED:
             raise VoiceDown("The clause was no longer wanted.")
-        if frame.kind == FAILED:
-            raise VoiceDown(frame.payload.decode(errors="replace"))
-        raise ChildFailed("it gave an unknown answer")
+        raise VoiceDown(payload.decode(errors="replace"))
 
-    async def _stop_child(self) -> None:
-        child, self._child = self._child, None
-        if child is not None:
-            await child.stop()
+    async def _running(self) -> ChildProcess:
+        """Raises ChildFailed."""
+        async with self._starting:
+            child = self._child
+            if child is None or not child.alive:
+                await self._stop_child(child)
+                child = self._child = await ChildProcess.start(
+                    _CHILD, max_frame=_MAX_FRAME, environment=_environment()
+                )
+                self._reading = asyncio.create_task(self._read(child), name="voices read")
+            return child
+
+    async def _read(self, child: ChildProcess) -> None:
+        """Hand each answer to who waits for it; what the child's end is, to all."""
+        try:
+            while True:
+                frame = await child.receive()
+                if frame.kind not in (ANSWER, FAILED, ABORTED):
+                    raise ChildFailed("it gave an unknown answer")
+                answer = self._answers.get(NUMBER.unpack_from(frame.payload)[0])
+                if answer is not None and not answer.done():
+                    answer.set_result(frame)
+        except ChildFailed as failure:
+            self._fail_answers(failure)
+
+    async def _stop_child(self, child: ChildProcess | None) -> None:
+        """Nothing where another one runs by now."""
+        if child is None or child is not self._child:
+            return
+        self._child, reading = None, self._reading
+        self._fail_answers(ChildFailed("it was stopped"))
+        if reading is not None:
+            reading.cancel()
+            await asyncio.wait([reading])
+        await child.stop()
+
+    def _fail_answers(self, failure: ChildFailed) -> None:
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_result(failure)
 
 
 def _fail(job: _Job, reason: str) -> None:

@@ -36,8 +36,13 @@ class Abort:
             self._stop = stop
 
 
+OPENJTALK = threading.Lock()
+"""Around every use of OpenJTalk, whose state is the process's."""
+
+
 class Synthesiser(Protocol):
-    """An engine inside the child; made on first use, which loads its model."""
+    """An engine inside the child; made on first use, which loads its model. Several threads use it
+    at once."""
 
     def speak(self, voice: str, text: str, prosody: Prosody, abort: Abort) -> Speech:
         """Raises Aborted; RuntimeError, ValueError, LookupError or OSError when it cannot."""

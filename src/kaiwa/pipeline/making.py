@@ -33,10 +33,14 @@ from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
 
 DELTA_CHARACTERS: Final = 1_000  # a NOTIFY holds so many whatever they are
-CLAUSES_AHEAD: Final = 4  # what the model may be ahead of the voice; then it waits
+CLAUSES_AHEAD: Final = 2  # what the model may be ahead of the voice; then it waits
+CLIPS_AT_ONCE: Final = 2  # of one reply
 PATIENCE_S: Final = 8.0  # with a database that is away; longer, and the lease is lost anyway
 
 UNCOMMITTED: Final = ReplyId("")
+
+Sounding = asyncio.Task[tuple[str, Speech] | None]
+"""A clause on its way to sound: the voice's id and what it says."""
 
 log = structlog.get_logger()
 
@@ -193,10 +197,30 @@ class Maker:
     async def _speak(
         self, reply: Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
     ) -> None:
-        """Clause by clause: sound first, then the event that tells of it."""
+        """Clause by clause. A voice may be slower than it sounds, so while one clause is made the
+        next is begun, where its text is there; ahead of the commit, only the first is made."""
+        made: asyncio.Queue[tuple[Clause, Sounding] | None] = asyncio.Queue(1)
+        places = asyncio.Semaphore(CLIPS_AT_ONCE)
+
+        async def sound(clause: Clause, text: str) -> tuple[str, Speech] | None:
+            async with places:
+                return await speaker.speak(clause.text, text)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_clauses(reply, made, speaker))
+            while (clause := await clauses.get()) is not None:
+                await made.put((clause, tasks.create_task(sound(clause, reply.text))))
+                await reply.committed.wait()
+            await made.put(None)
+
+    async def _tell_clauses(
+        self, reply: Reply, made: asyncio.Queue[tuple[Clause, Sounding] | None], speaker: Speaker
+    ) -> None:
+        """In order: sound first, then the event that tells of it."""
         index = 0
-        while (clause := await clauses.get()) is not None:
-            speech = await speaker.speak(clause.text, reply.text)
+        while (each := await made.get()) is not None:
+            clause, sounding = each
+            speech = await sounding
             reply.mark("first_voice")
             await reply.committed.wait()
             for trouble in speaker.take_notices():

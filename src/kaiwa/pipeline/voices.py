@@ -175,6 +175,8 @@ class Speaker:
         return notices
 
     def _give_up(self, engine: VoiceEngine, voice: Voice, error: VoiceDown, reply: str) -> None:
+        if engine.name in self._failed:
+            return  # by the clause before, which was made at the same time
         self._failed.add(engine.name)
         talk = self._talk
         other = self._book.choose(talk.voice, talk.language, reply, self._failed)

@@ -35,21 +35,33 @@ THE_SAME: Final = 0.9
 """Sound so like the clip is the clip, whatever words were recognised in it."""
 DEPTH_DB: Final = 30.0
 """Below the loudest frame; what is quieter is the room."""
+QUIET_DB: Final = 20.0
+"""Below the loudest frame; so quiet is the room before and after a voice."""
 _LEAST_FRAMES: Final = 10
 _LEAST_SHARE: Final = 0.6
 """Of what was heard, that must have been in the air at the same time."""
 _FLAT_DB: Final = 1.0
 
 
-def is_echo(text: str, played: str, likeness: float | None) -> bool:
-    """Whether `text`, heard while `played` was sounding, is the agent's own voice; `likeness` is
-    that of the sounds, None where it is not known."""
+def is_echo(text: str, played: str, whole: float | None, voice: float | None) -> bool:
+    """Whether `text`, heard while `played` was sounding, is the agent's own voice. The likenesses
+    are those of all that was heard and of its `voiced` part; None where they are not known."""
     if not played:
         return False
     if _was_played(folded(text), folded(played)):
-        return likeness is None or likeness >= ALIKE
+        return voice is None or voice >= ALIKE
     stop = words_over(text, ended=False) is Words.STOP
-    return likeness is not None and likeness >= THE_SAME and not stop
+    return whole is not None and whole >= THE_SAME and not stop
+
+
+def voiced(heard: Levels) -> Levels:
+    """Without what is quiet at both ends: beside a short clip (はい、) there may be another in the
+    air where the room was silent, or the other way round. It is too short to prove by itself that
+    two sounds are one."""
+    if not len(heard):
+        return heard
+    loud = np.flatnonzero(heard > heard.max() * 10 ** (-QUIET_DB / 10))
+    return heard[loud[0] : loud[-1] + 1] if len(loud) else heard
 
 
 def likeness(heard: Levels, played: Levels) -> float | None:
