@@ -29,6 +29,8 @@ from kaiwa.adapters.voice_frames import (
 from kaiwa.adapters.voice_synthesis import Abort, Aborted, Synthesiser, has_words
 from kaiwa.ports.tts import Prosody
 
+NICENESS = 10  # recognition first: two clauses at once take both cores, and words may stop a reply
+
 _SYNTHESISERS = {
     "kokoro": ("kaiwa.adapters.tts_kokoro", "KokoroSynthesiser"),
     "openjtalk": ("kaiwa.adapters.tts_openjtalk", "OpenJTalkSynthesiser"),
@@ -81,6 +83,7 @@ class _Engines:
 
 def main() -> None:
     sandbox.die_with_parent()
+    sandbox.be_nice(NICENESS)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not end up among the frames
     requests, engines, writing = _Requests(sys.stdin.buffer), _Engines(), threading.Lock()

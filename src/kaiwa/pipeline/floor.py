@@ -28,7 +28,7 @@ from kaiwa.pipeline.fan_out import FanOut, Item, Ready
 from kaiwa.pipeline.loudness import clip_powers
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.tasks import contained, one_error
-from kaiwa.policy.echo import Levels, is_echo, likeness, voiced
+from kaiwa.policy.echo import PROOF, Levels, is_echo, likeness, voiced
 from kaiwa.policy.overhearing import Overhearing, Stretch
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 from kaiwa.policy.turns import State, Turns
@@ -86,7 +86,7 @@ class Attendance:
             return False
         played = [await self._clip_powers(clause.clip) for clause in clauses if clause.clip]
         sound = np.concatenate([np.zeros(0), *played])
-        whole, voice = likeness(heard, sound), likeness(voiced(heard), sound)
+        whole, voice = likeness(heard, sound, PROOF), likeness(voiced(heard), sound)
         return is_echo(text, "".join(clause.text for clause in clauses), whole, voice)
 
     async def _clip_powers(self, clip: str) -> Levels:

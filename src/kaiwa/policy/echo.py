@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from kaiwa.domain.audio import FRAME_SAMPLES, ms_to_samples
 from kaiwa.policy.barge_in import Words, asks_for_silence, words_over
 from kaiwa.policy.similar import distance_within, folded, units
 
@@ -32,7 +33,10 @@ _ANCHOR: Final = 3
 ALIKE: Final = 0.6
 """Words that were played are a person's, who repeats them, if their sound is less like it."""
 THE_SAME: Final = 0.9
-"""Sound so like the clip is the clip, whatever words were recognised in it."""
+"""Sound so like the clip is the clip, whatever words were recognised in it …"""
+PROOF: Final = ms_to_samples(1_000) // FRAME_SAMPLES
+"""… if at least so many frames of both were compared: the first half second of any word rises as
+はい、 does (.93–.97 of ソ, それ and 文)."""
 DEPTH_DB: Final = 30.0
 """Below the loudest frame; what is quieter is the room."""
 QUIET_DB: Final = 20.0
@@ -45,7 +49,8 @@ _FLAT_DB: Final = 1.0
 
 def is_echo(text: str, played: str, whole: float | None, voice: float | None) -> bool:
     """Whether `text`, heard while `played` was sounding, is the agent's own voice. The likenesses
-    are those of all that was heard and of its `voiced` part; None where they are not known."""
+    are those of all that was heard, where it is long enough for PROOF, and of its `voiced` part;
+    None where they are not known."""
     if not played:
         return False
     if _was_played(folded(text), folded(played)):
@@ -64,13 +69,13 @@ def voiced(heard: Levels) -> Levels:
     return heard[loud[0] : loud[-1] + 1] if len(loud) else heard
 
 
-def likeness(heard: Levels, played: Levels) -> float | None:
+def likeness(heard: Levels, played: Levels, least: int = _LEAST_FRAMES) -> float | None:
     """How alike two sounds rise and fall where they fit best, at most 1; None where they cannot be
-    compared: too short, too level, or hardly at the same time."""
+    compared: not for `least` frames, too level, or hardly at the same time."""
     if not len(heard) or not len(played):
         return None
     one, other = _db(heard), _db(played)
-    least = max(_LEAST_FRAMES, int(_LEAST_SHARE * len(one)))
+    least = max(least, int(_LEAST_SHARE * len(one)))
     best: float | None = None
     for lag in range(least - len(other), len(one) - least + 1):
         begin, end = max(0, lag), min(len(one), len(other) + lag)
