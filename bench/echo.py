@@ -24,7 +24,7 @@ from kaiwa.domain.audio import Samples, ms_to_samples
 from kaiwa.models.speech import speech_folder
 from kaiwa.models.store import ModelStore
 from kaiwa.pipeline.loudness import frame_powers
-from kaiwa.policy.echo import PROOF, is_echo, likeness, voiced
+from kaiwa.policy.echo import is_echo, likeness, voiced
 from kaiwa.settings import Settings
 
 ECHO_DB = -10
@@ -63,7 +63,7 @@ async def main() -> None:
                     segment.feed(sound)
                     said = (await segment.final()).text
                 heard, played = frame_powers(sound), frame_powers(clip)
-                alike, voice = likeness(heard, played, PROOF), likeness(voiced(heard), played)
+                alike, voice = likeness(heard, played), likeness(voiced(heard), played)
                 echo = "yes" if is_echo(said, text, alike, voice) else ""
                 shown = "-" if alike is None else f"{alike:.2f}"
                 table.add_row(language, name, shown, echo, said)

@@ -86,7 +86,8 @@ class Attendance:
             return False
         played = [await self._clip_powers(clause.clip) for clause in clauses if clause.clip]
         sound = np.concatenate([np.zeros(0), *played])
-        whole, voice = likeness(heard, sound, PROOF), likeness(voiced(heard), sound)
+        whole = likeness(heard, sound) if len(sound) >= PROOF else None
+        voice = likeness(voiced(heard), sound)
         return is_echo(text, "".join(clause.text for clause in clauses), whole, voice)
 
     async def _clip_powers(self, clip: str) -> Levels:

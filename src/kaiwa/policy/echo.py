@@ -35,8 +35,8 @@ ALIKE: Final = 0.6
 THE_SAME: Final = 0.9
 """Sound so like the clip is the clip, whatever words were recognised in it …"""
 PROOF: Final = ms_to_samples(1_000) // FRAME_SAMPLES
-"""… if at least so many frames of both were compared: the first half second of any word rises as
-はい、 does (.93–.97 of ソ, それ and 文)."""
+"""… if the clip has at least so many frames: any word begins as はい、 does (.93–.97 of ソ, それ
+and 文)."""
 DEPTH_DB: Final = 30.0
 """Below the loudest frame; what is quieter is the room."""
 QUIET_DB: Final = 20.0
@@ -49,8 +49,8 @@ _FLAT_DB: Final = 1.0
 
 def is_echo(text: str, played: str, whole: float | None, voice: float | None) -> bool:
     """Whether `text`, heard while `played` was sounding, is the agent's own voice. The likenesses
-    are those of all that was heard, where it is long enough for PROOF, and of its `voiced` part;
-    None where they are not known."""
+    are those of all that was heard, if what was played is long enough for PROOF, and of its
+    `voiced` part; None where they are not known."""
     if not played:
         return False
     if _was_played(folded(text), folded(played)):
@@ -69,13 +69,13 @@ def voiced(heard: Levels) -> Levels:
     return heard[loud[0] : loud[-1] + 1] if len(loud) else heard
 
 
-def likeness(heard: Levels, played: Levels, least: int = _LEAST_FRAMES) -> float | None:
+def likeness(heard: Levels, played: Levels) -> float | None:
     """How alike two sounds rise and fall where they fit best, at most 1; None where they cannot be
-    compared: not for `least` frames, too level, or hardly at the same time."""
+    compared: too short, too level, or hardly at the same time."""
     if not len(heard) or not len(played):
         return None
     one, other = _db(heard), _db(played)
-    least = max(least, int(_LEAST_SHARE * len(one)))
+    least = max(_LEAST_FRAMES, int(_LEAST_SHARE * len(one)))
     best: float | None = None
     for lag in range(least - len(other), len(one) - least + 1):
         begin, end = max(0, lag), min(len(one), len(other) + lag)
