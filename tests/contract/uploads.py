@@ -91,7 +91,10 @@ async def write_all(decoding: Decoding, chunks: Iterable[bytes]) -> None:
 
 def peak_memory_kb(pid: int) -> int:
     """0 once the process has given its memory back."""
-    _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
+    try:
+        _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     return int(peak.split()[0]) if peak else 0
 
 
