@@ -26,7 +26,7 @@ def run(
     text = Text(form)
     _write(text.head)
     try:
-        asyncio.run(_said(recording, named(file), text, language, recogniser))
+        asyncio.run(_said(recording, named(Path(file.name)), text, language, recogniser))
     except (BrokenAudio, TooMuch) as error:
         raise type(error)(f"{named(file)}: {error.message}") from error
     finally:
@@ -72,6 +72,7 @@ def _bar(recording: Recording) -> Progress:
         TextColumn("{task.fields[heard]}"),
         TimeElapsedColumn() if _size(recording) is None else TimeRemainingColumn(),
         console=console,
+        redirect_stdout=False,  # else the text would go to standard error
         disable=not console.is_terminal or sys.stdout.isatty(),
     )
 

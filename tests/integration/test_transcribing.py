@@ -191,6 +191,21 @@ def test_standard_input_is_a_recording(
     assert out.count("今日は") == 2 and err == ""
 
 
+def test_a_bar_on_the_terminal_leaves_the_text_alone(
+    recogniser: Watched,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes standard error for a terminal
+    file = tmp_path / "recording.wav"
+    file.write_bytes(packed(TWICE, "wav", "pcm_s16le"))
+    assert run(monkeypatch, str(file)) == 0
+    out, err = capsys.readouterr()
+    assert [line[:3] for line in out.splitlines()] == ["今日は", "今日は"]
+    assert "0:00:03" in err and "今日は" not in err
+
+
 def test_ctrl_c_leaves_a_whole_text(
     recogniser: Watched,
     tmp_path: Path,
