@@ -206,48 +206,27 @@ def asr_server(
 @cli.command()
 def transcribe(
     file: Annotated[
-        Path, typer.Argument(help="WAV, MP3, FLAC, AAC, Ogg, MP4, M4A, MOV, WebM or MKV.")
+        Path,
+        typer.Argument(
+            help="WAV, MP3, FLAC, AAC, Ogg, MP4, M4A, MOV, WebM or MKV; - is standard input."
+        ),
     ],
     form: Annotated[str, typer.Option("--format", help="txt, srt, vtt or json.")] = "txt",
     language: Annotated[str, typer.Option(help="ISO 639-1, or auto.")] = "auto",
     model: Model = None,
 ) -> None:
-    """Write what is said in a recording to standard output."""
-    from rich.progress import Progress as Bar
+    """Write what is said in a recording to standard output, as it is recognised.
 
-    from kaiwa.adapters.pyav_decoder import PyAvDecoder
-    from kaiwa.adapters.vad_silero import SileroVoiceActivity
-    from kaiwa.transcribing import FORMS, Said, written
-    from kaiwa.transcribing import transcribe as run
+    Of a recording that is damaged or cut off, what can be read is written; the exit status is 1.
+    """
+    from kaiwa.cli_transcribe import run
+    from kaiwa.transcribing import FORMS, opened
 
     if form not in FORMS:
         raise BadRequest(f"--format is one of {', '.join(FORMS)}")
-    if not file.is_file():
-        raise NotFound(f"there is no file {file}")
     chosen = _language(language)
-    recogniser = _embedded_recogniser(model)
-
-    with Bar(console=Console(stderr=True)) as bar:
-        task = bar.add_task(file.name, total=file.stat().st_size)
-
-        async def said() -> list[Said]:
-            decoder = PyAvDecoder()
-            try:
-                await recogniser.ready()
-                return await run(
-                    file,
-                    recogniser=recogniser,
-                    vad=SileroVoiceActivity,
-                    decoder=decoder,
-                    language=chosen,
-                    on_bytes=lambda count: bar.advance(task, count),
-                )
-            finally:
-                await decoder.close()
-                await recogniser.close()
-
-        text = written(asyncio.run(said()), form)
-    sys.stdout.write(text)
+    with opened(file) as recording:
+        run(recording, file, form, chosen, _embedded_recogniser(model))
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from tests.contract.uploads import (
     FRAGMENTED,
     assert_tone,
     decode,
+    decode_file,
     encoded,
     failure_of,
     tone,
@@ -84,7 +85,7 @@ def elsewhere(mp4: bytes, reference: bytes) -> bytes:
 
 @pytest.mark.parametrize("options", [{}, FRAGMENTED])
 async def test_the_sound_of_an_mp4_is_not_looked_for_elsewhere(
-    decoder: PyAvDecoder, options: dict[str, str]
+    decoder: PyAvDecoder, options: dict[str, str], tmp_path: Path
 ) -> None:
     mp4 = encoded("mp4", "aac", 0.5, options)
     wanted: list[str] = []
@@ -99,6 +100,11 @@ async def test_the_sound_of_an_mp4_is_not_looked_for_elsewhere(
         pass
     assert wanted == ["bait.wav!"]  # so the reference is one
     assert len(await decode(decoder, Container.MP4, [elsewhere_mp4])) == 0
+    file = tmp_path / "elsewhere.mp4"
+    file.write_bytes(elsewhere_mp4)
+    with file.open("rb", buffering=0) as opened:
+        sound, _ = await decode_file(decoder, Container.MP4, opened.fileno())
+    assert len(sound) == 0
     url = elsewhere(
         mp4, box(b"url ", b"http://127.0.0.1:1/bait.wav\0")
     )  # which libav does not read

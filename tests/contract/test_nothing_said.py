@@ -10,7 +10,7 @@ import pytest_asyncio
 from kaiwa.adapters.asr_whisper import WhisperRecogniser
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
 from kaiwa.domain.audio import Samples
-from kaiwa.transcribing import Transcription
+from kaiwa.transcribing import Said, Transcription
 from tests.fakes.noises import NOISES, noise
 from tests.fakes.speech import english, japanese
 from tests.fakes.weights import whisper_base
@@ -26,11 +26,12 @@ async def recogniser() -> AsyncIterator[WhisperRecogniser]:
 
 
 async def heard(recogniser: WhisperRecogniser, sound: Samples, language: str | None) -> str:
-    transcription = Transcription(recogniser, SileroVoiceActivity, language)
+    said: list[Said] = []
+    transcription = Transcription(recogniser, SileroVoiceActivity, language, said.append)
     async with transcription.working():
         await transcription.hear(sound)
         await transcription.flush()
-    return " ".join(said.text for said in transcription.said)
+    return " ".join(each.text for each in said)
 
 
 @pytest.mark.parametrize("name", NOISES)

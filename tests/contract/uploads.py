@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import threading
 import wave
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -14,9 +17,9 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from kaiwa.domain.audio import SAMPLE_RATE, Container, Samples
+from kaiwa.domain.audio import MAGIC_BYTES, SAMPLE_RATE, Container, Samples
 from kaiwa.errors import BrokenAudio, KaiwaError, TooMuch
-from kaiwa.ports.decoder import Decoder, Decoding
+from kaiwa.ports.decoder import Decoder, Decoding, Recording
 
 TONE_HZ = 440
 SECONDS = 2.0
@@ -91,7 +94,10 @@ async def write_all(decoding: Decoding, chunks: Iterable[bytes]) -> None:
 
 def peak_memory_kb(pid: int) -> int:
     """0 once the process has given its memory back."""
-    _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
+    try:
+        _, _, peak = Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     return int(peak.split()[0]) if peak else 0
 
 
@@ -120,6 +126,42 @@ async def failure_of(
         (seen,) = await asyncio.gather(writing, return_exceptions=True)
         assert seen is None or isinstance(seen, type(caught.value))
     return np.concatenate(parts), caught.value
+
+
+@contextmanager
+def piped(data: bytes) -> Iterator[int]:
+    """What a pipe's reader has, to which somebody writes."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb") as pipe, suppress(BrokenPipeError):
+            pipe.write(data)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        writer.join()
+
+
+def recording(descriptor: int, container: Container) -> Recording:
+    return Recording(descriptor, os.read(descriptor, MAGIC_BYTES), container)
+
+
+async def decode_file(
+    decoder: Decoder, container: Container, descriptor: int
+) -> tuple[Samples, KaiwaError | None]:
+    """What was decoded, and the error it ended with."""
+    parts: list[Samples] = [np.zeros(0, np.int16)]
+    async with decoder.open_file(recording(descriptor, container)) as blocks:
+        try:
+            async for part in blocks:
+                parts.append(part)
+        except BrokenAudio as error:
+            return np.concatenate(parts), error
+    return np.concatenate(parts), None
 
 
 def pitch(samples: Samples) -> float:

@@ -153,6 +153,8 @@ ERRORS = [
     (("models", "pull", "no-such-model"), "kaiwa has no model no-such-model"),
     (("asr-server", "--language", "japanese"), "auto or a code such as ja"),
     (("transcribe", "nowhere.wav"), "there is no file nowhere.wav"),
+    (("transcribe", "."), "cannot be read: Is a directory"),
+    (("transcribe", "-", "--format", "doc"), "txt, srt, vtt, json"),
 ]
 
 

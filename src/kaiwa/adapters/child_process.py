@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -59,11 +59,17 @@ class ChildProcess:
 
     @classmethod
     async def start(
-        cls, module: str, *, max_frame: int, environment: Mapping[str, str] | None = None
+        cls,
+        module: str,
+        *,
+        max_frame: int,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> ChildProcess:
         """Run `python -m module` and wait for its READY frame, kept in `ready`.
 
-        `max_frame` (bytes) bounds what it may say at once. Raises ChildFailed.
+        `max_frame` (bytes) bounds what it may say at once; it has our open `descriptors`, by the
+        same numbers. Raises ChildFailed.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -74,6 +80,7 @@ class ChildProcess:
             stdout=PIPE,
             limit=_PIPE_BYTES,
             env=environment_of_children() | dict(environment or {}),
+            pass_fds=descriptors,
             start_new_session=True,  # Ctrl-C is for the server, which then ends its children
         )
         child = cls(process, max_frame)

@@ -1,4 +1,4 @@
-"""Upload bytes as file objects that libav can read while they are still arriving.
+"""The bytes of a recording as file objects that libav can read, while they are still arriving.
 
 Runs in the decoder child; imports nothing heavy. `read(n)` returns what is there instead of
 waiting for n bytes: with whole reads the first sound of a recording came two seconds late.
@@ -32,21 +32,48 @@ class Readable(Protocol):
 
 
 class LiveInput:
-    """A pipe. `on_hungry(consumed)` is called before each wait for more bytes."""
+    """A pipe. `on_hungry(consumed)` is called before each wait for more bytes; `head` are bytes
+    that come before those of the pipe."""
 
-    def __init__(self, descriptor: int, on_hungry: Callable[[int], None]) -> None:
+    def __init__(
+        self, descriptor: int, on_hungry: Callable[[int], None], head: bytes = b""
+    ) -> None:
         self._descriptor = descriptor
         self._on_hungry = on_hungry
+        self._head = head
         self.consumed = 0
         self.ended = False
 
     def read(self, size: int, /) -> bytes:
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            self.consumed += len(data)
+            return data
         if not select.select([self._descriptor], [], [], 0)[0]:
             self._on_hungry(self.consumed)
         data = os.read(self._descriptor, size)
         self.consumed += len(data)
         self.ended = not data
         return data
+
+
+class FileInput(LiveInput):
+    """A file: what its index says can be looked up where it is."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        return self.seek(0, os.SEEK_CUR)
+
+
+def open_input(descriptor: int, head: bytes, on_hungry: Callable[[int], None]) -> LiveInput:
+    """What is open there already, from the beginning: `head` was read of it."""
+    try:
+        os.lseek(descriptor, -len(head), os.SEEK_CUR)
+    except OSError:
+        return LiveInput(descriptor, on_hungry, head)
+    return FileInput(descriptor, on_hungry)
 
 
 def read_exactly(source: Readable, size: int) -> bytes:
@@ -104,12 +131,22 @@ class _Rest:
 
 @dataclass(frozen=True, slots=True)
 class WavSound:
-    """The inside of a WAV file: `demuxer` is libav's name for raw sound of this kind."""
+    """The inside of a WAV file: `demuxer` is libav's name for raw sound of this kind, `size` how
+    many bytes of it there should be, None where whoever wrote it did not know."""
 
     demuxer: str
+    sample_bytes: int
     rate: int
     channels: int
+    size: int | None
     data: Readable
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it should be."""
+        if self.size is None:
+            return None
+        return self.size / (self.rate * self.channels * self.sample_bytes)
 
 
 _WAV_KINDS = {
@@ -136,27 +173,27 @@ def open_wav(source: Readable) -> WavSound:
     """
     header = read_exactly(source, 12)
     if header[:4] not in (b"RIFF", b"RF64") or header[8:] != b"WAVE":
-        raise BadInput("The upload is not WAV sound.")
-    kind: tuple[str, int, int] | None = None
+        raise BadInput("The recording is not WAV sound.")
+    kind: tuple[str, int, int, int] | None = None
     budget = _RIFF_HEADER_BYTES
     while len(head := read_exactly(source, 8)) == 8:
         name, size = head[:4], int.from_bytes(head[4:], "little")
         if name == b"data":
             if kind is None:
                 break
-            known = 0 < size < _SIZE_NOT_KNOWN
-            return WavSound(*kind, _Rest(source, size if known else None))
+            known = size if 0 < size < _SIZE_NOT_KNOWN else None
+            return WavSound(*kind, known, _Rest(source, known))
         budget -= size + size % 2
         if budget < 0:
             break
         chunk = read_exactly(source, size + size % 2)
         if name == b"fmt ":
             kind = _wav_kind(chunk)
-    raise BadInput("The upload is not WAV sound, or ends before its header does.")
+    raise BadInput("The recording is not WAV sound, or ends before its header does.")
 
 
-def _wav_kind(chunk: bytes) -> tuple[str, int, int]:
-    """(demuxer, rate, channels) of a `fmt ` chunk."""
+def _wav_kind(chunk: bytes) -> tuple[str, int, int, int]:
+    """(demuxer, bytes of a sample, rate, channels) of a `fmt ` chunk."""
     if len(chunk) < 16:
         raise BadInput("The header of the WAV sound is damaged.")
     tag, channels = (int.from_bytes(chunk[at : at + 2], "little") for at in (0, 2))
@@ -166,7 +203,7 @@ def _wav_kind(chunk: bytes) -> tuple[str, int, int]:
     demuxer = _WAV_KINDS.get((tag, bits))
     if demuxer is None:
         raise BadInput(f"WAV sound of this kind (format {tag}, {bits} bits) is not understood.")
-    return demuxer, rate, channels
+    return demuxer, bits // 8, rate, channels
 
 
 # --- MP4 ----------------------------------------------------------------------------------------
@@ -175,7 +212,7 @@ _FIRST_BOXES = frozenset((b"ftyp", b"styp", b"free", b"skip", b"wide", b"uuid", 
 
 
 def open_mp4(source: Readable, found: Callable[[], None]) -> Readable:
-    """A file object of an MP4 upload.
+    """A file object of an MP4 stream.
 
     Fragmented, as MediaRecorder makes it: its boxes, as they arrive. Classical (a phone's .m4a,
     whose index may come last): all of it, seekable, once it has arrived, up to CLASSIC_MP4_BYTES.
@@ -186,7 +223,7 @@ def open_mp4(source: Readable, found: Callable[[], None]) -> Readable:
         name, size, head = _box_head(source)
         seen += head
         if name not in _FIRST_BOXES:
-            raise BadInput("The upload is not MP4 sound.")
+            raise BadInput("The recording is not MP4 sound.")
         if name == b"mdat" or size is None or size > _BOX_BYTES:
             return _whole(source, seen, found)
         body = read_exactly(source, size - len(head))
@@ -194,7 +231,7 @@ def open_mp4(source: Readable, found: Callable[[], None]) -> Readable:
         if name == b"moov":
             return _Fragments(source, seen) if b"mvex" in body else _whole(source, seen, found)
         if len(seen) > _BOX_BYTES:
-            raise BadInput("The upload is not MP4 sound: it has no index.")
+            raise BadInput("The recording is not MP4 sound: it has no index.")
 
 
 def _whole(source: Readable, seen: bytearray, found: Callable[[], None]) -> io.BytesIO:
@@ -203,8 +240,8 @@ def _whole(source: Readable, seen: bytearray, found: Callable[[], None]) -> io.B
         seen += data
         if len(seen) > CLASSIC_MP4_BYTES:
             raise InputTooBig(
-                "An MP4 file that is not fragmented may have "
-                f"{CLASSIC_MP4_BYTES >> 20} MB; send WebM, Ogg or fragmented MP4 instead."
+                "MP4 that is not fragmented may have "
+                f"{CLASSIC_MP4_BYTES >> 20} MB in a stream; send WebM, Ogg or fragmented MP4."
             )
     return io.BytesIO(seen)
 

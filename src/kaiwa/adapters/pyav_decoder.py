@@ -11,13 +11,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import numpy as np
 
 from kaiwa.adapters.child_process import ChildFailed, ChildProcess
 from kaiwa.adapters.decoder_frames import END, HUNGRY, SAMPLES, TOO_MUCH
-from kaiwa.domain.audio import Container, Samples
+from kaiwa.domain.audio import SAMPLE_RATE, Container, Samples
 from kaiwa.errors import BrokenAudio, KaiwaError, TooMuch, Unavailable
+from kaiwa.ports.decoder import Recording
 
 STALL_S = 20.0  # a chunk takes a millisecond; a child this long without a word is stuck
 VERDICT_S = 5.0  # how long a refused writer waits for the reader to learn the reason
@@ -60,7 +62,21 @@ class PyAvDecoder:
             raise ValueError("L16 is samples already")
         child = await self._take()
         try:
-            yield PyAvDecoding(child, container)
+            yield PyAvDecoding(child, f"{container.value}\n")
+        finally:
+            await child.stop()
+
+    @asynccontextmanager
+    async def open_file(self, recording: Recording) -> AsyncIterator[AsyncIterator[Samples]]:
+        """See the port. Raises Unavailable when no child can be started."""
+        try:
+            child = await _start(recording.descriptor)
+        except ChildFailed as failure:
+            raise Unavailable(f"The sound decoder does not start: {failure}.") from failure
+        try:
+            file = f"{recording.descriptor} {recording.head.hex()}"
+            child.send_soon(f"{recording.container.value} {file}\n".encode())
+            yield PyAvDecoding(child).samples()
         finally:
             await child.stop()
 
@@ -99,8 +115,8 @@ class PyAvDecoder:
         return child
 
 
-async def _start() -> ChildProcess:
-    return await ChildProcess.start(_CHILD, max_frame=_MAX_FRAME)
+async def _start(*descriptors: int) -> ChildProcess:
+    return await ChildProcess.start(_CHILD, max_frame=_MAX_FRAME, descriptors=descriptors)
 
 
 async def _end(*spares: asyncio.Task[ChildProcess]) -> None:
@@ -112,13 +128,15 @@ async def _end(*spares: asyncio.Task[ChildProcess]) -> None:
 
 
 class PyAvDecoding:
-    """`ports.decoder.Decoding`: one upload and its child."""
+    """`ports.decoder.Decoding`: one recording and its child, which is told `header` before the
+    first bytes."""
 
-    def __init__(self, child: ChildProcess, container: Container) -> None:
+    def __init__(self, child: ChildProcess, header: str = "") -> None:
         self._child = child
-        self._header = container.value.encode() + b"\n"
+        self._header = header.encode()
         self._written = 0
         self._consumed = 0
+        self._decoded = 0  # samples
         self._ended = False
         self._deadline: asyncio.Timeout | None = None
         self._failure: KaiwaError | None = None
@@ -183,20 +201,28 @@ class PyAvDecoding:
                     frame = await self._child.receive()
             except TimeoutError:
                 self._child.kill()
-                raise BrokenAudio("The sound decoder got stuck at these bytes.") from None
+                raise self._broken("The sound decoder got stuck at these bytes.") from None
             except ChildFailed:
-                raise BrokenAudio("The sound decoder broke down at these bytes.") from None
+                raise self._broken("The sound decoder broke down at these bytes.") from None
             finally:
                 self._deadline = None
             if frame.kind == SAMPLES:
-                return np.frombuffer(frame.payload, _SAMPLE)
+                samples = np.frombuffer(frame.payload, _SAMPLE)
+                self._decoded += len(samples)
+                return samples
             if frame.kind == END:
                 return None
             if frame.kind == HUNGRY:
                 self._consumed = int.from_bytes(frame.payload, "little")
                 continue
             reason = frame.payload.decode(errors="replace")
-            raise TooMuch(reason) if frame.kind == TOO_MUCH else BrokenAudio(reason)
+            raise TooMuch(reason) if frame.kind == TOO_MUCH else self._broken(reason)
+
+    def _broken(self, reason: str) -> BrokenAudio:
+        if not self._decoded:
+            return BrokenAudio(reason)
+        readable = timedelta(seconds=round(self._decoded / SAMPLE_RATE))
+        return BrokenAudio(f"{reason} It could be read up to {readable}.")
 
     def _watch(self) -> None:
         """The child must say something soon, if there is input that it has not dealt with.

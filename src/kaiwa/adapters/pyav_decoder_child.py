@@ -1,7 +1,9 @@
-"""The process that decodes one upload: container bytes in, framed samples out.
+"""The process that decodes one recording: container bytes in, framed samples out.
 
 Started ahead of need by `pyav_decoder`, it loads libav, gives up everything else (`sandbox`), says
-READY, and waits for one line on stdin: which demuxer to pin. After that stdin is the upload.
+READY, and waits for one line on stdin: which demuxer to pin. After that stdin is the upload; or
+the line names a descriptor that was open for it from the start, and what was read of it already
+(in hexadecimal): it can read that file, and open no other.
 numpy stays out of here: it takes time, memory and threads.
 """
 
@@ -13,6 +15,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import av
@@ -22,14 +25,17 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
+from av.stream import Discard
 
 from kaiwa.adapters import child_frames, sandbox
 from kaiwa.adapters.container_input import (
     BadInput,
+    FileInput,
     InputTooBig,
     LiveInput,
     Patient,
     Readable,
+    open_input,
     open_mp4,
     open_wav,
 )
@@ -40,6 +46,7 @@ MEMORY_BYTES = 256 * 1024 * 1024  # a spooled classical MP4, twice, and the deco
 CPU_SECONDS = 1_800  # many days of sound; against a loop without end
 MAX_BAD_PACKETS = 50  # in a row: a second or more of MediaRecorder's sound
 VAIN_BYTES = 8 * 1024 * 1024  # without one packet of sound
+CUT_OFF_S = 1.0  # by how much a whole recording may be shorter than it says
 RATES = range(8_000, 192_001)
 CHANNELS = range(1, 9)
 
@@ -93,7 +100,7 @@ def main() -> None:
     held = sandbox.confine(memory=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     pipe = sys.stdout.buffer
     child_frames.write(pipe, child_frames.READY, json.dumps(held.as_dict()).encode())
-    name = _read_line()
+    name, *file = _read_line().split() or [""]
     if not name:
         return  # never needed
 
@@ -103,30 +110,37 @@ def main() -> None:
     def emit(samples: bytes) -> None:
         child_frames.write(pipe, SAMPLES, samples)
 
-    live = LiveInput(sys.stdin.fileno(), hungry)
+    if file:
+        source = open_input(int(file[0]), bytes.fromhex(file[1]), hungry)
+    else:
+        source = LiveInput(sys.stdin.fileno(), hungry)
     with suppress(BrokenPipeError):  # the parent has gone: so do we
         try:
-            decode(name, live, emit)
+            decode(name, source, emit, whole=bool(file))
         except BadInput as reason:
             child_frames.write(pipe, BROKEN, str(reason).encode())
         except InputTooBig as reason:
             child_frames.write(pipe, TOO_MUCH, str(reason).encode())
         except MemoryError:
-            child_frames.write(pipe, BROKEN, b"The upload needs more memory than sound does.")
+            child_frames.write(pipe, BROKEN, b"The recording needs more memory than sound does.")
         else:
             child_frames.write(pipe, END)
 
 
-def decode(name: str, live: LiveInput, emit: Emit) -> None:
+def decode(name: str, live: LiveInput, emit: Emit, *, whole: bool = False) -> None:
     """Decode all of `live`. Raises BadInput, InputTooBig.
 
-    An upload that just stops (a closed browser) is not broken: what was decoded stays.
+    An upload that just stops (a closed browser) is not broken: what was decoded stays. A recording
+    that should be `whole` is.
     """
     label = _NAMES[name]
     source = Patient(live, VAIN_BYTES)
     try:
-        with _open(name, source) as media:
+        media, seconds = _open(name, live, source)
+        with media:
             stream = _sound_of(media, label)
+            if seconds is None:
+                seconds = _told_seconds(media, stream)
             out = _Resampled(emit)
             try:
                 for frame in _frames(media, stream):
@@ -137,26 +151,31 @@ def decode(name: str, live: LiveInput, emit: Emit) -> None:
                 damaged = not live.ended
             out.flush()
             if damaged:
-                raise BadInput(f"The {label} sound is damaged after {out.seconds:.1f} s.")
+                raise BadInput(f"The {label} sound is damaged.")
+            if whole and seconds is not None and out.ended_s < seconds - CUT_OFF_S:
+                lasts = timedelta(seconds=round(seconds))
+                raise BadInput(f"The {label} recording is cut off; it says that it lasts {lasts}.")
     except av.error.FFmpegError:
         if live.consumed == 0:
-            raise BadInput("The upload is empty.") from None
-        cut = ", or ends before its header does" if live.ended else ""
-        raise BadInput(f"The upload is not {label} sound{cut}.") from None
+            raise BadInput("The recording is empty.") from None
+        cut = ", or ends before its header does" if live.ended or whole else ""
+        raise BadInput(f"The recording is not {label} sound{cut}.") from None
 
 
-def _open(name: str, live: Patient) -> InputContainer:
-    """The upload with its demuxer pinned and every other way to open something shut."""
+def _open(name: str, live: LiveInput, patient: Patient) -> tuple[InputContainer, float | None]:
+    """The recording with its demuxer pinned and every other way to open something shut; and its
+    seconds, where that is known already."""
     options = dict(_OPTIONS)
-    source: Readable = live
+    source: Readable = patient
+    seconds = None
     if name == "wav":
-        wav = open_wav(live)
+        wav = open_wav(patient)
         _check_shape(wav.rate, wav.channels)
-        name, source = wav.demuxer, wav.data
+        name, source, seconds = wav.demuxer, wav.data, wav.seconds
         options |= {"sample_rate": str(wav.rate), "ch_layout": f"{wav.channels}C"}
     elif name == "mp4":
-        source = open_mp4(live, live.found)
-    return av.open(
+        source = live if isinstance(live, FileInput) else open_mp4(patient, patient.found)
+    media = av.open(
         source,
         mode="r",
         format=name,
@@ -165,21 +184,34 @@ def _open(name: str, live: Patient) -> InputContainer:
         buffer_size=_BUFFER_BYTES,
         io_open=_refuse,
     )
+    return media, seconds
+
+
+def _told_seconds(media: InputContainer, stream: AudioStream) -> float | None:
+    """How long the header says that the sound is; of several streams the longest may be another."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if media.duration is not None and len(media.streams) == 1:
+        return media.duration / av.time_base
+    return None
 
 
 def _refuse(*_: Any) -> NoReturn:
-    """libav wants to open something that the upload names: a playlist's file, a URL."""
-    raise BadInput("The upload points to other files, which are not opened.")
+    """libav wants to open something that the recording names: a playlist's file, a URL."""
+    raise BadInput("The recording points to other files, which are not opened.")
 
 
 def _sound_of(media: InputContainer, label: str) -> AudioStream:
     if not media.streams.audio:
-        raise BadInput(f"There is no sound in the {label} upload.")
+        raise BadInput(f"There is no sound in the {label} recording.")
     stream = media.streams.audio[0]
     codec = stream.codec_context
     if codec.name not in _CODECS:
-        raise BadInput(f"The {label} upload is coded as {codec.name}, which is not understood.")
+        raise BadInput(f"The {label} recording is coded as {codec.name}, which is not understood.")
     codec.thread_count = 1
+    for other in media.streams:
+        if other is not stream:
+            other.discard = Discard.all  # a film's pictures are not even read
     return stream
 
 
@@ -214,11 +246,7 @@ class _Resampled:
         self._emit = emit
         self._resampler: AudioResampler | None = None
         self._shape: tuple[str, str, int] | None = None
-        self._samples = 0
-
-    @property
-    def seconds(self) -> float:
-        return self._samples / SAMPLE_RATE
+        self.ended_s = 0.0  # by the recording's own clock
 
     def take(self, frame: AudioFrame) -> None:
         _check_shape(frame.sample_rate, frame.layout.nb_channels)
@@ -227,6 +255,8 @@ class _Resampled:
             self.flush()
             self._resampler = AudioResampler("s16", "mono", SAMPLE_RATE)
             self._shape = shape
+        if frame.time is not None:
+            self.ended_s = frame.time + frame.samples / frame.sample_rate
         self._convert(frame)
 
     def flush(self) -> None:
@@ -239,7 +269,6 @@ class _Resampled:
             return
         for made in self._resampler.resample(frame):
             if made.samples:
-                self._samples += made.samples
                 self._emit(bytes(made.planes[0])[: made.samples * 2])
 
 

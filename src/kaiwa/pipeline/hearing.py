@@ -177,6 +177,10 @@ class Hearing(ABC):
         """Whether the first words decide something."""
         return False
 
+    def needs_hypotheses(self) -> bool:
+        """Whether anybody wants to know of a segment before it is over."""
+        return True
+
     @abstractmethod
     async def on_segment(self) -> Expected:
         """A segment is about to be recognised: what may be expected of it?"""
@@ -271,6 +275,8 @@ class Hearing(ABC):
         first silence, and holds if the silence lasts. None for a segment left open."""
         eager = told = False
         shown, step = segment.start, FIRST_PARTIAL
+        if not self.needs_hypotheses():
+            await segment.over.wait()
         while True:
             await segment.changed.wait()
             segment.changed.clear()

@@ -13,6 +13,7 @@ from kaiwa.domain.speech import Word
 
 LONGEST_MS: Final = 7_000
 WIDEST: Final = 84
+VTT_HEAD: Final = "WEBVTT\n\n"
 _HIRAGANA: Final = re.compile("[ぁ-ゖ]")
 _INSIDE: Final = re.compile("[ァ-ヺー]{2}|[一-鿿]{2}|[A-Za-z0-9]{2}")  # a word in several pieces
 
@@ -75,18 +76,23 @@ def _columns(text: str) -> int:
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def srt(cues: Iterable[Cue]) -> str:
-    """SubRip; a name stands before its text."""
+def srt(cues: Iterable[Cue], first: int = 1) -> str:
+    """SubRip, numbered from `first`; a name stands before its text."""
     return "".join(
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
         f"{f'{_unbroken(cue.name)}: ' if cue.name else ''}{_unbroken(cue.text)}\n\n"
-        for number, cue in enumerate(cues, start=1)
+        for number, cue in enumerate(cues, start=first)
     )
 
 
 def vtt(cues: Iterable[Cue]) -> str:
     """WebVTT; a name is a voice span."""
-    return "WEBVTT\n\n" + "".join(
+    return VTT_HEAD + vtt_cues(cues)
+
+
+def vtt_cues(cues: Iterable[Cue]) -> str:
+    """What follows VTT_HEAD."""
+    return "".join(
         f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
         f"{f'<v {_escaped(cue.name)}>' if cue.name else ''}{_escaped(cue.text)}\n\n"
         for cue in cues

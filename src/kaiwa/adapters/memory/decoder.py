@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import numpy as np
 
 from kaiwa.domain.audio import SAMPLE_RATE, Container, Samples
 from kaiwa.errors import BrokenAudio
+from kaiwa.ports.decoder import Recording
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")  # RIFF, fmt and data, nothing between them
 _EXPECTED = (b"RIFF", b"WAVE", b"fmt ", b"data")
@@ -26,6 +28,14 @@ class PassThroughDecoder:
         if container is Container.L16:
             raise ValueError("L16 is samples already")
         yield PassThroughDecoding()
+
+    @asynccontextmanager
+    async def open_file(self, recording: Recording) -> AsyncIterator[AsyncIterator[Samples]]:
+        async with self.open(recording.container) as decoding:
+            with os.fdopen(recording.descriptor, "rb", closefd=False) as file:
+                await decoding.write(recording.head + await asyncio.to_thread(file.read))
+            await decoding.end()
+            yield decoding.samples()
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -68,7 +78,7 @@ class PassThroughDecoding:
             raise self._broken()
 
     def _broken(self) -> BrokenAudio:
-        self._failure = BrokenAudio("The upload is not WAV sound at 16 kHz.")
+        self._failure = BrokenAudio("The recording is not WAV sound at 16 kHz.")
         while not self._chunks.empty():  # a writer that waits learns of it at its next chunk
             self._chunks.get_nowait()
         return self._failure
