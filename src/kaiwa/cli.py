@@ -146,9 +146,9 @@ def add_user(name: str, data: Data = None) -> None:
     """Make an account; the password is asked for, or read from standard input."""
     from kaiwa.adapters.postgres.accounts import PostgresAccounts
     from kaiwa.database import database_of
-    from kaiwa.web.security import hash_password
+    from kaiwa.web.passwords import hash_password
 
-    password_hash = hash_password(_ask_password())
+    password_hash = hash_password(_ask_password(), name)
 
     async def add() -> None:
         async with database_of(read_settings(data=data), alone=False) as database:
@@ -162,9 +162,9 @@ def set_password(name: str, data: Data = None) -> None:
     """Set a password; it is asked for, or read from standard input."""
     from kaiwa.adapters.postgres.accounts import PostgresAccounts
     from kaiwa.database import database_of
-    from kaiwa.web.security import hash_password
+    from kaiwa.web.passwords import hash_password
 
-    password_hash = hash_password(_ask_password())
+    password_hash = hash_password(_ask_password(), name)
 
     async def change() -> None:
         async with database_of(read_settings(data=data), alone=False) as database:

@@ -118,8 +118,8 @@ def test_a_name_is_taken_once(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     runner = CliRunner()
-    assert runner.invoke(cli, ["user", "add", "Ken"], input="12345678\n").exit_code == 0
-    monkeypatch.setattr("kaiwa.cli._ask_password", lambda: "12345678")
+    assert runner.invoke(cli, ["user", "add", "Ken"], input="battery staple\n").exit_code == 0
+    monkeypatch.setattr("kaiwa.cli._ask_password", lambda: "battery staple")
     assert run(monkeypatch, "user", "add", "ken") == 1
     assert capsys.readouterr().err == "kaiwa: the name ken is taken\n"
     assert run(monkeypatch, "user", "password", "nobody") == 1

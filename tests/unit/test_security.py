@@ -1,4 +1,4 @@
-"""Passwords, tokens, and which pages may ask."""
+"""Tokens, and which pages may ask."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from starlette.requests import HTTPConnection
 
 from kaiwa.domain.ids import SessionId, UserId
 from kaiwa.domain.talk import User
-from kaiwa.errors import BadRequest, Forbidden, NotSignedIn, TooManyTries
+from kaiwa.errors import Forbidden, NotSignedIn, TooManyTries
 from kaiwa.web.attempts import ADDRESS_BURST, Attempts
 from kaiwa.web.security import (
-    MAX_PASSWORD,
     SESSION_LIFETIME_S,
     Site,
     Tokens,
-    hash_password,
     login_code_digest,
     new_login_code,
-    password_matches,
 )
 
 MARI = User(id=UserId("mari"), name="まり")
@@ -31,26 +28,6 @@ KEY = b"k" * 32
 PLAIN = Site(8600, secure=False)
 SECURE = Site(8600, secure=True)
 PROXIED = Site(8600, secure=False, proxy_origin="https://talk.example")
-
-
-def test_a_password_matches_itself_and_nothing_else() -> None:
-    kept = hash_password("正しい合言葉です")
-    assert kept.startswith("$argon2id$") and "合言葉" not in kept
-    assert kept != hash_password("正しい合言葉です")
-    assert password_matches(kept, "正しい合言葉です")
-    assert not password_matches(kept, "正しい合言葉です ")
-
-
-@pytest.mark.parametrize("known", [None, "", "no hash at all"])
-def test_where_there_is_no_password_none_matches(known: str | None) -> None:
-    assert not password_matches(known, "anything")
-    assert not password_matches(known, "")
-
-
-@pytest.mark.parametrize("password", ["1234567", "x" * (MAX_PASSWORD + 1)])
-def test_a_password_has_a_length(password: str) -> None:
-    with pytest.raises(BadRequest, match="8 to 256"):
-        hash_password(password)
 
 
 def test_a_login_code_is_kept_as_its_digest_alone() -> None:

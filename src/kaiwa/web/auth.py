@@ -10,13 +10,8 @@ from pydantic import BaseModel, Field
 from kaiwa.domain.talk import User, UserName
 from kaiwa.errors import Forbidden, NotSignedIn
 from kaiwa.web.asking import COOKIES, Asker, AskerSession, Asking, signed_in
-from kaiwa.web.security import (
-    ACCESS_LIFETIME_S,
-    MAX_PASSWORD,
-    hash_password,
-    login_code_digest,
-    password_matches,
-)
+from kaiwa.web.passwords import MAX_PASSWORD, hash_password, password_matches
+from kaiwa.web.security import ACCESS_LIFETIME_S, login_code_digest
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import Pair
 
@@ -62,7 +57,7 @@ async def register(
     if not services.registration:
         raise Forbidden("this server makes no accounts for strangers; ask its owner")
     services.attempts.take_registration(request)
-    password_hash = await asyncio.to_thread(hash_password, given.password)
+    password_hash = await asyncio.to_thread(hash_password, given.password, given.name)
     user = await services.accounts.register(given.name, password_hash)
     return await _sign_in(services, user, response, bearer=given.bearer)
 
@@ -108,7 +103,7 @@ async def change_password(
     has_one = known is not None and known.password_hash is not None
     if has_one and await _checked(services, found.user.name, given.old) is None:
         raise Forbidden("the old password is wrong")
-    password_hash = await asyncio.to_thread(hash_password, given.new)
+    password_hash = await asyncio.to_thread(hash_password, given.new, found.user.name)
     await services.accounts.set_password(found.user.id, password_hash, keep=found.session)
     services.attempts.succeeded(request, found.user.name)
     services.sessions.look()
