@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from kaiwa import __version__
 from kaiwa.cli_models import models_cli, pull_needed
+from kaiwa.cli_users import storable_name, user_cli
 from kaiwa.domain.ids import TalkId
-from kaiwa.domain.talk import UserName
 from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.logs import to_stderr
 from kaiwa.ports.asr import Recogniser
@@ -29,7 +27,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-user_cli = typer.Typer(help="Accounts of this server.")
 cli.add_typer(models_cli, name="models", no_args_is_help=True)
 cli.add_typer(user_cli, name="user", no_args_is_help=True)
 
@@ -120,61 +117,15 @@ def token(
             found = await accounts.credentials(user)
             if found is None and not create:
                 raise NotFound(f"nobody here is called {user}; add --create to make the account")
-            who = found.user if found is not None else await accounts.register(_name(user), None)
-            session = await accounts.begin_session(who.id, SESSION_LIFETIME_S)
+            who = (
+                found.user
+                if found is not None
+                else await accounts.register(storable_name(user), None)
+            )
+            session = await accounts.begin_session(who.id, SESSION_LIFETIME_S, "kaiwa token")
             return Tokens(await accounts.signing_key()).access(who, session, SESSION_LIFETIME_S)
 
     print(asyncio.run(issue()))
-
-
-@user_cli.command("list")
-def list_users(data: Data = None) -> None:
-    """Everybody with an account, one name a line."""
-    from kaiwa.adapters.postgres.accounts import PostgresAccounts
-    from kaiwa.database import database_of
-
-    async def names() -> list[str]:
-        async with database_of(read_settings(data=data), alone=False) as database:
-            return [user.name for user in await PostgresAccounts(database).users()]
-
-    for name in asyncio.run(names()):
-        print(name)
-
-
-@user_cli.command("add")
-def add_user(name: str, data: Data = None) -> None:
-    """Make an account; the password is asked for, or read from standard input."""
-    from kaiwa.adapters.postgres.accounts import PostgresAccounts
-    from kaiwa.database import database_of
-    from kaiwa.web.passwords import hash_password
-
-    password_hash = hash_password(_ask_password(), name)
-
-    async def add() -> None:
-        async with database_of(read_settings(data=data), alone=False) as database:
-            await PostgresAccounts(database).register(_name(name), password_hash)
-
-    asyncio.run(add())
-
-
-@user_cli.command("password")
-def set_password(name: str, data: Data = None) -> None:
-    """Set a password; it is asked for, or read from standard input."""
-    from kaiwa.adapters.postgres.accounts import PostgresAccounts
-    from kaiwa.database import database_of
-    from kaiwa.web.passwords import hash_password
-
-    password_hash = hash_password(_ask_password(), name)
-
-    async def change() -> None:
-        async with database_of(read_settings(data=data), alone=False) as database:
-            accounts = PostgresAccounts(database)
-            found = await accounts.credentials(name)
-            if found is None:
-                raise NotFound(f"nobody here is called {name}")
-            await accounts.set_password(found.user.id, password_hash)
-
-    asyncio.run(change())
 
 
 @cli.command()
@@ -367,17 +318,3 @@ def _language(given: str) -> str | None:
     if given not in LANGUAGES:
         raise BadRequest(f"--language is auto or a code such as ja or en, not {given}")
     return given
-
-
-def _name(given: str) -> str:
-    """The name as it is stored. Raises BadRequest for one that nobody may have."""
-    try:
-        return TypeAdapter(UserName).validate_python(given)
-    except ValidationError as error:
-        raise BadRequest("a name has 1 to 60 printable characters") from error
-
-
-def _ask_password() -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass("Password: ")
-    return sys.stdin.readline().rstrip("\n")

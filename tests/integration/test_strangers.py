@@ -23,7 +23,8 @@ OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
     *("/invites/accept", "/voices/{voice_id}/sample"),
-    *("/models/pull", "/models/speech", "/models/try/speech", "/models/try/chat", "/auth/sessions"),
+    *("/models/pull", "/models/speech", "/models/try/speech", "/models/try/chat"),
+    *("/auth/sessions", "/auth/sessions/{session_id}"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},
@@ -117,7 +118,15 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
             answer = await at.ken.http.get(path, params={"q": WORDS})
             assert WORDS not in answer.text, path
         async with at.home.client() as nobody:
-            for path in ("/talks", "/search", "/voices", "/models", "/models/pull", "/auth/me"):
+            for path in (
+                "/talks",
+                "/search",
+                "/voices",
+                "/models",
+                "/models/pull",
+                "/auth/me",
+                "/auth/sessions",
+            ):
                 answer = await nobody.get(path, params={"q": WORDS})
                 assert answer.status_code == 401, path
             for path in ("/talks", "/talks/import", "/invites/accept", "/auth/password"):
@@ -128,7 +137,7 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
                 assert (await nobody.post(path, json=wanted)).status_code == 401, path
             change = await nobody.put("/models/speech", json={"name": "x"})
             assert change.status_code == 401
-            for path in ("/models/pull", "/auth/sessions"):
+            for path in ("/models/pull", "/auth/sessions", "/auth/sessions/x"):
                 assert (await nobody.delete(path)).status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import User, UserName
 from kaiwa.errors import Forbidden, NotSignedIn
 from kaiwa.web.asking import COOKIES, Asker, AskerSession, Asking, signed_in
+from kaiwa.web.devices import device_of
 from kaiwa.web.passwords import MAX_PASSWORD, hash_password, password_matches
 from kaiwa.web.security import ACCESS_LIFETIME_S, login_code_digest
 from kaiwa.web.services import Services
@@ -41,6 +44,20 @@ class Passwords(BaseModel):
     new: str = Field(max_length=MAX_PASSWORD)
 
 
+class SessionShown(BaseModel):
+    """`device` is what signed in, such as "Firefox, Android"; `current`: it asks just now."""
+
+    id: str
+    device: str
+    began_at: datetime
+    seen_at: datetime
+    current: bool
+
+
+class SessionsShown(BaseModel):
+    sessions: list[SessionShown]
+
+
 class SignedInAnswer(BaseModel):
     """`token` is for `Authorization: Bearer`, for `expires_in` seconds."""
 
@@ -59,7 +76,7 @@ async def register(
     services.attempts.take_registration(request)
     password_hash = await asyncio.to_thread(hash_password, given.password, given.name)
     user = await services.accounts.register(given.name, password_hash)
-    return await _sign_in(services, user, response, bearer=given.bearer)
+    return await _sign_in(services, user, request, response, bearer=given.bearer)
 
 
 @router.post("/login")
@@ -71,7 +88,7 @@ async def login(
     if user is None:
         raise NotSignedIn("the name or the password is wrong")
     services.attempts.succeeded(request, given.name)
-    return await _sign_in(services, user, response, bearer=given.bearer)
+    return await _sign_in(services, user, request, response, bearer=given.bearer)
 
 
 @router.post("/code")
@@ -83,7 +100,7 @@ async def code(
     user = await services.accounts.take_login_code(login_code_digest(given.code))
     if user is None:
         raise NotSignedIn("this code was used, or is too old; start `kaiwa serve` again")
-    return await _sign_in(services, user, response)
+    return await _sign_in(services, user, request, response)
 
 
 @router.post("/refresh")
@@ -106,6 +123,31 @@ async def change_password(
     password_hash = await asyncio.to_thread(hash_password, given.new, found.user.name)
     await services.accounts.set_password(found.user.id, password_hash, keep=found.session)
     services.attempts.succeeded(request, found.user.name)
+    services.sessions.look()
+
+
+@router.get("/sessions")
+async def list_sessions(services: Asking, found: AskerSession) -> SessionsShown:
+    """Where one is signed in."""
+    sessions = await services.accounts.sessions(found.user.id)
+    return SessionsShown(
+        sessions=[
+            SessionShown(
+                id=session.id,
+                device=session.device,
+                began_at=session.began_at,
+                seen_at=session.seen_at,
+                current=session.id == found.session,
+            )
+            for session in sessions
+        ]
+    )
+
+
+@router.delete("/sessions/{session_id}", status_code=204)
+async def end_session(session_id: str, services: Asking, user: Asker) -> None:
+    """Sign out there."""
+    await services.accounts.end_session_of(user.id, SessionId(session_id))
     services.sessions.look()
 
 
@@ -141,10 +183,12 @@ async def _checked(services: Services, name: str, password: str) -> User | None:
 
 
 async def _sign_in(
-    services: Services, user: User, response: Response, *, bearer: bool = False
+    services: Services, user: User, request: Request, response: Response, *, bearer: bool = False
 ) -> SignedInAnswer:
-    pair = await services.sessions.begin(user)
+    pair = await services.sessions.begin(user, device_of(request))
     if not bearer:
+        if before := request.cookies.get(services.site.cookie_name):
+            await services.sessions.leave(before)
         response.headers.append("set-cookie", services.site.set_cookie(pair.refresh))
     return _answer(pair, response, bearer=bearer)
 

@@ -21,6 +21,8 @@ from kaiwa.errors import Forbidden, NotSignedIn
 ACCESS_LIFETIME_S: Final = 15 * 60
 SESSION_LIFETIME_S: Final = 30 * 24 * 3600
 """How long a session lasts that nobody uses."""
+LONGEST_SESSION_S: Final = 180 * 24 * 3600
+"""How long one lasts that is used: whoever found a device signs in no more then."""
 CODE_LIFETIME_S: Final = 60
 _ALGORITHM: Final = "HS256"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
