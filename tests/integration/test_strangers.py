@@ -221,11 +221,15 @@ async def test_a_cookie_from_another_page_sends_no_sound_and_no_request(database
 
 async def test_every_answer_carries_the_security_headers(database_url: str) -> None:
     async with house(database_url) as home, home.client() as http:
+        assert (await http.get("/talks/")).status_code == 404, "no redirect to plain HTTP"
         for path in ("/", "/talks", "/nothing", "/static/js/main.js", "/openapi.json", "/auth/me"):
             headers = (await http.get(path)).headers
             policy = headers["content-security-policy"]
             assert policy.startswith("default-src 'none'; script-src 'self';"), path
-            assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+            for nothing in ("object-src", "base-uri", "frame-ancestors"):
+                assert f"{nothing} 'none'" in policy
+            assert "unsafe" not in policy and "blob:" not in policy and "data:" not in policy
+            assert headers["cache-control"] == ("no-cache" if path == "/" else "no-store"), path
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
             assert headers["cross-origin-opener-policy"] == "same-origin"

@@ -110,8 +110,10 @@ async def test_ready_means_that_every_part_answers(home: House) -> None:
         assert (await http.get("/readyz")).json()["ready"] is True
         home.recogniser.down = "the recogniser is away"
         answer = await http.get("/readyz")
+        by_proxy = await http.get("/readyz", headers={"x-forwarded-for": "203.0.113.9"})
     assert answer.status_code == 503
     assert answer.json()["parts"]["recogniser"] == "the recogniser is away"
+    assert by_proxy.json()["parts"]["recogniser"] == "recogniser_down"
 
 
 async def test_a_talk_is_put_away_for_oneself_alone(home: House) -> None:

@@ -31,14 +31,16 @@ PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
 MAX_IMPORT: Final = 32 * 1024 * 1024
-SILENT_BODY_S: Final = 30.0
-"""How long a request may bring nothing before all of it is there; sound has a limit of its own."""
+BODY_S: Final = 60.0
+"""How long a request may take to bring all of itself; sound has limits of its own."""
 _HEADERS: Final = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "font-src 'self'; connect-src 'self'; media-src 'self'; worker-src 'self'; "
+        "manifest-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
+    "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -58,6 +60,7 @@ def create_application(services: Services) -> FastAPI:
         license_info={"name": "Apache-2.0"},
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # behind a proxy that speaks TLS it would lead to plain HTTP
     )
     application.state.services = services
     for module in (auth, talks, invites, sound, events, replies, voices, models):
@@ -79,10 +82,11 @@ def _add_system_routes(application: FastAPI, services: Services) -> None:
         return {"status": "ok", "version": __version__}
 
     @application.get("/readyz", tags=["the server"])
-    async def readyz() -> JSONResponse:
-        """The database answers and the models are loaded."""
+    async def readyz(request: Request) -> JSONResponse:
+        """The database answers and the models are loaded; reasons are for this machine itself."""
         names = list(services.parts)
-        states = await asyncio.gather(*(_state(services, name) for name in names))
+        told = _is_of_this_machine(services, request)
+        states = await asyncio.gather(*(_state(services, name, told) for name in names))
         parts = dict(zip(names, states, strict=True))
         ready = not services.closing.is_set() and all(state == "ok" for state in states)
         return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
@@ -107,12 +111,12 @@ def _is_of_this_machine(services: Services, request: Request) -> bool:
         return False
 
 
-async def _state(services: Services, part: str) -> str:
+async def _state(services: Services, part: str, told: bool) -> str:
     try:
         async with asyncio.timeout(PART_TIMEOUT_S):
             await services.parts[part]()
     except KaiwaError as error:
-        return error.message
+        return error.message if told else error.code
     except TimeoutError:
         return "loading"
     return "ok"
@@ -183,13 +187,15 @@ def _is_upload(scope: Scope) -> bool:
 def _limited(receive: Receive, most: int) -> Receive:
     received = 0
     whole = False
+    late_at: float | None = None
 
     async def receive_so_much() -> Message:
-        nonlocal received, whole
+        nonlocal received, whole, late_at
         if whole:
             return await receive()
+        late_at = late_at or asyncio.get_running_loop().time() + BODY_S
         try:
-            async with asyncio.timeout(SILENT_BODY_S):
+            async with asyncio.timeout_at(late_at):
                 message = await receive()
         except TimeoutError as error:
             raise HTTPException(408, "the rest of the request did not come") from error

@@ -104,10 +104,10 @@ async def code(
 
 
 @router.post("/refresh")
-async def refresh(given: Refresh, services: Asking, response: Response) -> SignedInAnswer:
+async def refresh(given: Refresh, services: Asking) -> SignedInAnswer:
     """A program's next pair of tokens. A refresh token works once: when a used one comes again,
     its session ends."""
-    return _answer(await services.sessions.refresh(given.refresh_token), response, bearer=True)
+    return _answer(await services.sessions.refresh(given.refresh_token), bearer=True)
 
 
 @router.post("/password", status_code=204)
@@ -190,11 +190,10 @@ async def _sign_in(
         if before := request.cookies.get(services.site.cookie_name):
             await services.sessions.leave(before)
         response.headers.append("set-cookie", services.site.set_cookie(pair.refresh))
-    return _answer(pair, response, bearer=bearer)
+    return _answer(pair, bearer=bearer)
 
 
-def _answer(pair: Pair, response: Response, *, bearer: bool) -> SignedInAnswer:
-    response.headers["cache-control"] = "no-store"
+def _answer(pair: Pair, *, bearer: bool) -> SignedInAnswer:
     return SignedInAnswer(
         token=pair.access,
         expires_in=ACCESS_LIFETIME_S,

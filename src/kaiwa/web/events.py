@@ -84,7 +84,7 @@ class EventStream(Response):
     def __init__(
         self, services: Services, found: SignedIn, cursors: Mapping[TalkId, int], *, with_ids: bool
     ) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._services = services
         self._user = found.user

@@ -98,7 +98,7 @@ router.put("/talks/{talk_id}/stream", openapi_extra=_BODY, include_in_schema=Fal
 @router.head("/talks/{talk_id}/captures/{capture}")
 async def durable_offset(talk: Readable, capture: str, services: Asking) -> Response:
     found = await services.event_log.capture(talk.id, CaptureId(capture))
-    return Response(headers={"upload-offset": str(found.offset), "cache-control": "no-store"})
+    return Response(headers={"upload-offset": str(found.offset)})
 
 
 @router.websocket("/talks/{talk_id}/stream")

@@ -188,7 +188,7 @@ async def sound(
     return Response(
         found.data,
         media_type=found.media_type,
-        headers={"cache-control": "private, no-store", "vary": "accept"},
+        headers={"vary": "accept"},
     )
 
 
