@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
@@ -22,6 +22,7 @@ from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, invites, models, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.page import page_router
+from kaiwa.web.security_log import note, route_of
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
@@ -154,6 +155,7 @@ class _Everywhere:
         try:
             self._services.site.check_host(Headers(scope=scope))
         except Forbidden as error:
+            note(HTTPConnection(scope), "refused", code=error.code)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -167,16 +169,11 @@ class _Everywhere:
         except ClientDisconnect:
             pass
         except Exception:
-            log.exception("request_crashed", method=scope.get("method"), route=_route(scope))
+            log.exception("request_crashed", method=scope.get("method"), route=route_of(scope))
             if answered or scope["type"] == "websocket":
                 raise
             crashed = _plain_error(500, "internal", "kaiwa failed here; its log says where")
             await crashed(scope, receive, send_with_headers)
-
-
-def _route(scope: Scope) -> str:
-    """Its pattern: a path may hold anything."""
-    return getattr(scope.get("route"), "path", "")
 
 
 def _is_upload(scope: Scope) -> bool:
@@ -216,6 +213,8 @@ def _answer(error: KaiwaError) -> JSONResponse:
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, KaiwaError):
         raise error
+    if error.status < 500:
+        note(request, "refused", code=error.code)
     return _answer(error)
 
 
@@ -225,6 +224,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     message = "; ".join(
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
     )
+    note(request, "refused", code="bad_request")
     return _plain_error(422, "bad_request", message)
 
 
@@ -238,6 +238,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         413: "too_much",
     }
     code = codes.get(error.status_code, "bad_request")
+    if error.status_code != 404:
+        note(request, "refused", code=code)
     return _plain_error(error.status_code, code, str(error.detail))
 
 

@@ -15,6 +15,7 @@ from kaiwa.web.asking import COOKIES, Asker, AskerSession, Asking, signed_in
 from kaiwa.web.devices import device_of
 from kaiwa.web.passwords import MAX_PASSWORD, hash_password, password_matches
 from kaiwa.web.security import ACCESS_LIFETIME_S, login_code_digest
+from kaiwa.web.security_log import note
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import Pair
 
@@ -84,7 +85,7 @@ async def login(
     given: NameAndPassword, services: Asking, request: Request, response: Response
 ) -> SignedInAnswer:
     services.attempts.take(request, given.name)
-    user = await _checked(services, given.name, given.password)
+    user = await _checked(services, request, given.name, given.password)
     if user is None:
         raise NotSignedIn("the name or the password is wrong")
     services.attempts.succeeded(request, given.name)
@@ -118,12 +119,13 @@ async def change_password(
     services.attempts.take(request, found.user.name)
     known = await services.accounts.credentials(found.user.name)
     has_one = known is not None and known.password_hash is not None
-    if has_one and await _checked(services, found.user.name, given.old) is None:
+    if has_one and await _checked(services, request, found.user.name, given.old) is None:
         raise Forbidden("the old password is wrong")
     password_hash = await asyncio.to_thread(hash_password, given.new, found.user.name)
     await services.accounts.set_password(found.user.id, password_hash, keep=found.session)
     services.attempts.succeeded(request, found.user.name)
     services.sessions.look()
+    note(request, "password_changed")
 
 
 @router.get("/sessions")
@@ -145,17 +147,19 @@ async def list_sessions(services: Asking, found: AskerSession) -> SessionsShown:
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
-async def end_session(session_id: str, services: Asking, user: Asker) -> None:
+async def end_session(session_id: str, services: Asking, user: Asker, request: Request) -> None:
     """Sign out there."""
     await services.accounts.end_session_of(user.id, SessionId(session_id))
     services.sessions.look()
+    note(request, "signed_out")
 
 
 @router.delete("/sessions", status_code=204)
-async def end_other_sessions(services: Asking, found: AskerSession) -> None:
+async def end_other_sessions(services: Asking, found: AskerSession, request: Request) -> None:
     """Sign out everywhere but here."""
     await services.accounts.end_sessions(found.user.id, keep=found.session)
     services.sessions.look()
+    note(request, "signed_out")
 
 
 @router.post("/logout", status_code=204)
@@ -167,6 +171,7 @@ async def logout(services: Asking, request: Request) -> None:
         pass
     else:
         await services.sessions.end(found.session)
+        note(request, "signed_out")
     request.scope[COOKIES][:] = [services.site.set_cookie("", 0)]
 
 
@@ -175,17 +180,20 @@ async def me(user: Asker) -> User:
     return user
 
 
-async def _checked(services: Services, name: str, password: str) -> User | None:
+async def _checked(services: Services, request: Request, name: str, password: str) -> User | None:
     found = await services.accounts.credentials(name)
     known = None if found is None else found.password_hash
-    matches = await asyncio.to_thread(password_matches, known, password)
-    return found.user if found is not None and matches else None
+    if await asyncio.to_thread(password_matches, known, password) and found is not None:
+        return found.user
+    note(request, "password_wrong", account=None if found is None else found.user.id)
+    return None
 
 
 async def _sign_in(
     services: Services, user: User, request: Request, response: Response, *, bearer: bool = False
 ) -> SignedInAnswer:
     pair = await services.sessions.begin(user, device_of(request))
+    note(request, "signed_in", user=user.id)
     if not bearer:
         if before := request.cookies.get(services.site.cookie_name):
             await services.sessions.leave(before)
