@@ -81,6 +81,9 @@ async def test_who_comes_in_and_who_is_refused_is_in_the_log(
         await http.post("/talks", json={}, headers={"origin": "https://evil.example"})
         await http.get("/talks", headers={"host": "evil.example"})
     await ken.http.get(f"/talks/{talk}/events")
+    own = await ken.new_talk()
+    async with ken.reading(own, path=f"/stream?after={own}:0,{talk}:0") as events:
+        await events.until("ready")
     await ken.http.post("/talks", json={"title": 7})
 
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
@@ -99,6 +102,7 @@ async def test_who_comes_in_and_who_is_refused_is_in_the_log(
         ("refused", "/talks", "forbidden", None),
         ("refused", "", "forbidden", None),
         ("refused", "/talks/{talk_id}/events", "not_found", ken.id),
+        ("refused", "/stream", "not_found", ken.id),
         ("refused", "/talks", "bad_request", ken.id),
     ]
     assert {line["address"] for line in lines if "address" in line} == {"127.0.0.1"}

@@ -15,7 +15,13 @@ from kaiwa.domain.ids import SessionId, UserId
 from kaiwa.domain.talk import User
 from kaiwa.errors import Forbidden, NotSignedIn, TooManyTries
 from kaiwa.web import attempts as trying
-from kaiwa.web.attempts import ACCOUNT_BURST, ADDRESS_BURST, ANYWHERE_BURST, Attempts
+from kaiwa.web.attempts import (
+    ACCOUNT_BURST,
+    ADDRESS_BURST,
+    ANYWHERE_BURST,
+    REFUSALS_BURST,
+    Attempts,
+)
 from kaiwa.web.security import (
     SESSION_LIFETIME_S,
     Site,
@@ -227,6 +233,14 @@ def test_strangers_at_many_addresses_have_so_many_tries_together() -> None:
         attempts.take(asking(f"198.51.100.{n}"), "mari")
     with pytest.raises(TooManyTries):
         attempts.take(asking("192.0.2.2"), "mari")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_who_is_refused_without_end_fills_no_log() -> None:
+    attempts = Attempts(PLAIN)
+    told = [attempts.tell_refusal("192.0.2.1") for _ in range(1_000)]
+    assert told.count(True) == REFUSALS_BURST
+    assert attempts.tell_refusal("192.0.2.2")
 
 
 def test_an_address_is_what_the_proxy_says_and_nothing_else() -> None:

@@ -22,7 +22,7 @@ from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, invites, models, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.page import page_router
-from kaiwa.web.security_log import note, route_of
+from kaiwa.web.security_log import note_refusal, route_of
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
@@ -155,7 +155,7 @@ class _Everywhere:
         try:
             self._services.site.check_host(Headers(scope=scope))
         except Forbidden as error:
-            note(HTTPConnection(scope), "refused", code=error.code)
+            note_refusal(HTTPConnection(scope), error.code)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -214,7 +214,7 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, KaiwaError):
         raise error
     if error.status < 500:
-        note(request, "refused", code=error.code)
+        note_refusal(request, error.code)
     return _answer(error)
 
 
@@ -224,7 +224,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     message = "; ".join(
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
     )
-    note(request, "refused", code="bad_request")
+    note_refusal(request, "bad_request")
     return _plain_error(422, "bad_request", message)
 
 
@@ -239,7 +239,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     }
     code = codes.get(error.status_code, "bad_request")
     if error.status_code != 404:
-        note(request, "refused", code=code)
+        note_refusal(request, code)
     return _plain_error(error.status_code, code, str(error.detail))
 
 

@@ -23,6 +23,9 @@ ADDRESS_BURST: Final = 30
 ADDRESS_REFILL_S: Final = 10.0
 REGISTER_BURST: Final = 100
 REGISTER_REFILL_S: Final = 10.0
+REFUSALS_BURST: Final = 100
+REFUSALS_REFILL_S: Final = 1.0
+"""Of refusals that are logged: who asks without end fills no disk."""
 
 
 class Attempts:
@@ -34,6 +37,7 @@ class Attempts:
         self._anywhere = Throttle(ANYWHERE_BURST, ANYWHERE_REFILL_S)
         self._by_address = Throttle(ADDRESS_BURST, ADDRESS_REFILL_S)
         self._registering = Throttle(REGISTER_BURST, REGISTER_REFILL_S)
+        self._refusals = Throttle(REFUSALS_BURST, REFUSALS_REFILL_S)
 
     def take(self, connection: HTTPConnection, account: str | None = None) -> None:
         """Before a password is looked at. Raises TooManyTries."""
@@ -49,6 +53,10 @@ class Attempts:
     def take_registration(self, connection: HTTPConnection) -> None:
         """Before an account is made. Raises TooManyTries."""
         _refuse(self._registering.take(self.address(connection), time.monotonic()))
+
+    def tell_refusal(self, address: str) -> bool:
+        """Whether one more of this address is to be logged."""
+        return not self._refusals.take(address, time.monotonic())
 
     def succeeded(self, connection: HTTPConnection, account: str) -> None:
         address, name = self.address(connection), _folded(account)

@@ -42,7 +42,7 @@ from kaiwa.web.asking import (
     signed_in,
 )
 from kaiwa.web.permits import watched
-from kaiwa.web.security_log import note
+from kaiwa.web.security_log import note_refusal
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
 
@@ -125,7 +125,7 @@ async def upload_by_websocket(
     except KaiwaError as error:
         answer = {"type": "error", "error": error_values(error)}
         if error.status < 500:
-            note(socket, "refused", code=error.code)
+            note_refusal(socket, error.code)
         refused = isinstance(error, NotSignedIn | Forbidden)
         code = _CLOSE_REFUSED if refused else _CLOSE_FAILED
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be gone by now

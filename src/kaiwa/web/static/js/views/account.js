@@ -122,5 +122,5 @@ export function openAccount(controller) {
 
 /** @param {string} id @param {'current-password' | 'new-password'} autocomplete */
 function secret(id, autocomplete) {
-  return h('input', { type: 'password', id, autocomplete, maxlength: 200, 'data-testid': id });
+  return h('input', { type: 'password', id, autocomplete, 'data-testid': id });
 }
