@@ -90,12 +90,14 @@ async def test_search_finds_in_my_talks_only(mari: Guest, ken: Guest) -> None:
 
 @pytest.mark.parametrize("form", ["txt", "md", "srt", "vtt", "json"])
 async def test_a_talk_is_given_back_as_a_file(mari: Guest, form: str) -> None:
-    talk = await mari.new_talk(title="夜")
+    talk = await mari.new_talk(title="夜/../\r\n;")
     await mari.http.post(f"/talks/{talk}/messages", json={"text": "おやすみ"})
     answer = await mari.http.get(f"/talks/{talk}/export", params={"format": form})
     assert answer.status_code == 200
     assert "おやすみ" in answer.text
-    assert f".{form}" in answer.headers["content-disposition"]
+    assert answer.headers["content-disposition"] == (
+        f"attachment; filename*=UTF-8''%E5%A4%9C%2F..%2F%0D%0A%3B.{form}"
+    )
 
 
 async def test_the_api_describes_itself(home: House) -> None:
