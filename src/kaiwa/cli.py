@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 
 from kaiwa import __version__
-from kaiwa.cli_accounts import Data, token, user_cli
 from kaiwa.cli_models import models_cli, pull_needed
+from kaiwa.cli_users import Data, token, user_cli
 from kaiwa.domain.ids import TalkId
-from kaiwa.errors import BadRequest, KaiwaError, NotFound
+from kaiwa.errors import BadRequest, KaiwaError
 from kaiwa.logs import to_stderr
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings

@@ -2,6 +2,7 @@
 
 KaiwaError                     code, HTTP status, retryable, whose fault
 ├── BadRequest                 the caller sent something that cannot be used (400)
+│   └── WeakPassword           one that others would try first
 ├── BrokenAudio                the bytes are not the container they claim to be (422)
 ├── UnsupportedMedia           a container that is not on the list (415)
 ├── TooMuch                    a stated limit was passed (413)
@@ -51,6 +52,10 @@ class KaiwaError(Exception):
 class BadRequest(KaiwaError):
     code = "bad_request"
     status = 400
+
+
+class WeakPassword(BadRequest):
+    code = "weak_password"
 
 
 class BrokenAudio(KaiwaError):

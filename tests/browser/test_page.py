@@ -209,7 +209,12 @@ def test_signing_out_and_in_and_the_language_of_the_page(
     expect(guest["new-talk"]).to_contain_text("New talk")
     guest["locale"].select_option("ja")
     expect(guest["new-talk"]).to_contain_text("新しいトーク")
-    guest.check_untroubled(NOBODY_YET, r"status of 401.*/auth/login")
+    guest.page.route("**/auth/logout", lambda route: route.abort())
+    guest["user-menu"].click()
+    guest["sign-out"].click()
+    expect(guest["signin-submit"]).to_be_visible()
+    expect(guest["notice"]).to_contain_text("まだサインアウトできていません")
+    guest.check_untroubled(NOBODY_YET, r"status of 401.*/auth/login", r"ERR_FAILED.*/auth/logout")
 
 
 @over_loopback

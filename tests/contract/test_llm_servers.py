@@ -38,6 +38,13 @@ async def test_openai_key() -> None:
         assert await read(right) == ["はい"]
 
 
+async def test_a_password_in_the_address_is_in_no_error() -> None:
+    url = closed_url().replace("http://", "http://mari:secret@")
+    _, down = await read_until_down(OpenAIChatModel(url, default_model="small"))
+    assert "127.0.0.1" in down.message
+    assert "mari" not in down.message and "secret" not in down.message
+
+
 async def test_openai_busy() -> None:
     async with FakeOpenAI.run() as server:
         server.busy = True

@@ -303,6 +303,10 @@ async def test_a_voice_server_that_fails_or_is_away_is_down() -> None:
     with pytest.raises(VoiceDown):
         await voicevox.ready()
     await voicevox.close()
+    guarded = VoicevoxVoices(server.url.replace("http://", "http://mari:secret@"))
+    with pytest.raises(VoiceDown, match=r"http://127\.0\.0\.1:[0-9]+ cannot"):
+        await guarded.ready()
+    await guarded.close()
 
 
 async def test_what_is_said_on_this_machine_goes_through_no_proxy(

@@ -46,8 +46,10 @@ async def test_a_wrong_name_and_a_wrong_password_get_one_answer(
 
 async def test_names_are_taken_once_whatever_their_case(home: House) -> None:
     async with home.client() as http:
-        await http.post("/auth/register", json={"name": "Ken", "password": "12345678"})
-        answer = await http.post("/auth/register", json={"name": "ken", "password": "12345678"})
+        await http.post("/auth/register", json={"name": "Ken", "password": "battery staple"})
+        answer = await http.post(
+            "/auth/register", json={"name": "ken", "password": "battery staple"}
+        )
     assert answer.status_code == 409
 
 
@@ -111,7 +113,7 @@ async def test_answers_carry_the_security_headers(home: House) -> None:
 async def test_the_machines_owner_is_one_account_that_no_guest_can_be(home: House) -> None:
     accounts = home.services.accounts
     async with home.client() as http:
-        await http.post("/auth/register", json={"name": "root", "password": "12345678"})
+        await http.post("/auth/register", json={"name": "root", "password": "battery staple"})
     owner = await accounts.machine_owner("root")
     assert owner.name.startswith("root@")
     assert await accounts.machine_owner("root") == owner

@@ -135,15 +135,26 @@ async def test_hundreds_of_connections_that_say_nothing_shut_nobody_out(
             writer.close()
 
 
-async def test_half_a_body_is_not_waited_for(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "SILENT_BODY_S", 0.2)
+@pytest.mark.parametrize("pause_s", [3600, 0.05], ids=["half", "dripping"])
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    home: House, monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    monkeypatch.setattr(application, "BODY_S", 0.5)
     host, port = home.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
         b"POST /auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        b"Content-Length: 100\r\n\r\n{"
+        b"Content-Length: 100000\r\n\r\n{"
     )
+
+    async def drip() -> None:
+        while True:
+            await asyncio.sleep(pause_s)
+            writer.write(b" ")
+
+    dripping = asyncio.create_task(drip())
     answer = await reader.readuntil(b"\r\n")
+    dripping.cancel()
     assert answer.startswith(b"HTTP/1.1 408")
     writer.close()
 

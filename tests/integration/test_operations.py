@@ -68,6 +68,47 @@ async def test_no_word_and_no_secret_gets_into_a_log(
     assert (finished["talk"], finished["reply"]) == (talk, reply)
 
 
+async def test_who_comes_in_and_who_is_refused_is_in_the_log(
+    home: House, mari: Guest, ken: Guest, written: io.StringIO
+) -> None:
+    talk = await mari.new_talk()
+    async with home.client() as http:
+        who = {"name": "かんな", "password": PASSWORD}
+        kanna = (await http.post("/auth/register", json=who)).json()["user"]["id"]
+        await http.post("/auth/login", json={**who, "password": "wrong pass"})
+        await http.post("/auth/login", json={"name": PASSWORD, "password": "かんな"})
+        await http.post("/auth/login", json=who)
+        await http.post("/talks", json={}, headers={"origin": "https://evil.example"})
+        await http.get("/talks", headers={"host": "evil.example"})
+    await ken.http.get(f"/talks/{talk}/events")
+    own = await ken.new_talk()
+    async with ken.reading(own, path=f"/stream?after={own}:0,{talk}:0") as events:
+        await events.until("ready")
+    await ken.http.post("/talks", json={"title": 7})
+
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    told = [
+        (line["event"], line["route"], line.get("code"), line["user"] or line.get("account"))
+        for line in lines
+        if "address" in line
+    ]
+    assert told == [
+        ("signed_in", "/auth/register", None, kanna),
+        ("password_wrong", "/auth/login", None, kanna),
+        ("refused", "/auth/login", "not_signed_in", None),
+        ("password_wrong", "/auth/login", None, None),
+        ("refused", "/auth/login", "not_signed_in", None),
+        ("signed_in", "/auth/login", None, kanna),
+        ("refused", "/talks", "forbidden", None),
+        ("refused", "", "forbidden", None),
+        ("refused", "/talks/{talk_id}/events", "not_found", ken.id),
+        ("refused", "/stream", "not_found", ken.id),
+        ("refused", "/talks", "bad_request", ken.id),
+    ]
+    assert {line["address"] for line in lines if "address" in line} == {"127.0.0.1"}
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
 async def test_the_process_in_numbers(home: House, mari: Guest) -> None:
     talk = await mari.new_talk()
     home.chat.replies = [["はい。"]]

@@ -68,7 +68,7 @@ async def test_everybody_is_told_and_members_hear_what_was_said(mari: Guest, ken
     answer = await ken.http.get(path_of(talk, final))
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == (
         "audio/wav",
-        "private, no-store",
+        "no-store",
     )
     with wave.open(io.BytesIO(answer.content)) as sound:
         length_ms = sound.getnframes() // 16

@@ -133,7 +133,9 @@ async def test_a_new_password_ends_every_other_session_and_what_it_has_open(
         talk = await guest.new_talk()
         async with guest.reading(talk) as events:
             await events.until("ready")
-            wrong = await page.post("/auth/password", json={"old": "wrong", "new": "12345678"})
+            wrong = await page.post(
+                "/auth/password", json={"old": "wrong", "new": "battery staple"}
+            )
             assert wrong.status_code == 403
             given = {"old": WHO["password"], "new": "better horse"}
             assert (await page.post("/auth/password", json=given)).status_code == 204
@@ -215,3 +217,53 @@ async def test_one_signs_out_everywhere_else(home: House) -> None:
         assert (await here.delete("/auth/sessions")).status_code == 204
         assert (await there.get("/auth/me")).status_code == 401
         assert (await here.get("/auth/me")).status_code == 200
+
+
+async def test_one_sees_where_one_is_signed_in_and_signs_out_there(home: House) -> None:
+    phone = "Mozilla/5.0 (Android 16; Mobile; rv:150.0) Gecko/150.0 Firefox/150.0"
+    async with home.client() as here, home.client() as there, home.guest("Ken") as ken:
+        here.headers["user-agent"] = "curl/8.5.0 (with more to say)"
+        there.headers["user-agent"] = phone
+        await registered(home, here)
+        await there.post("/auth/login", json=WHO)
+        mine, other = (await here.get("/auth/sessions")).json()["sessions"]
+        if other["current"]:
+            mine, other = other, mine
+        assert (mine["device"], mine["current"]) == ("curl", True)
+        assert (other["device"], other["current"]) == ("Firefox, Android", False)
+        path = f"/auth/sessions/{other['id']}"
+        assert (await ken.http.delete(path)).status_code == 404
+        assert (await there.get("/auth/me")).status_code == 200
+        assert (await here.delete(path)).status_code == 204
+        assert (await there.get("/auth/me")).status_code == 401
+        assert len((await here.get("/auth/sessions")).json()["sessions"]) == 1
+
+
+async def test_to_sign_in_again_ends_the_session_before(home: House) -> None:
+    async with home.client() as http:
+        token = await registered(home, http)
+        assert (await http.post("/auth/login", json=WHO)).status_code == 200
+        assert (await http.get("/auth/me")).status_code == 200
+    async with home.client(token) as before:
+        assert (await before.get("/auth/me")).status_code == 401
+
+
+async def test_a_session_that_is_always_used_ends_some_day(home: House, database_url: str) -> None:
+    async with home.client() as http:
+        await registered(home, http)
+        connection = await asyncpg.connect(database_url)
+        lasts = []
+        for days in (29, 29, 29, 29, 29, 29, 5):
+            await connection.execute(
+                "UPDATE sessions SET began_at = began_at - $1 * interval '1 day',"
+                " issued_at = issued_at - $1 * interval '1 day',"
+                " expires_at = expires_at - $1 * interval '1 day'",
+                days,
+            )
+            assert (await http.get("/auth/me")).status_code == 200
+            left = await connection.fetchval("SELECT expires_at - now() FROM sessions")
+            lasts.append(round(left.total_seconds() / 86_400))
+        assert lasts == [30, 30, 30, 30, 30, 6, 1]
+        await connection.execute("UPDATE sessions SET expires_at = now()")
+        await connection.close()
+        assert (await http.get("/auth/me")).status_code == 401

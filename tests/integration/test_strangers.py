@@ -23,7 +23,8 @@ OF_NO_TALK = {
     *("/auth/register", "/auth/login", "/auth/code", "/auth/refresh", "/auth/password"),
     *("/auth/logout", "/auth/me", "/talks", "/talks/import", "/search", "/voices", "/models"),
     *("/invites/accept", "/voices/{voice_id}/sample"),
-    *("/models/pull", "/models/speech", "/models/try/speech", "/models/try/chat", "/auth/sessions"),
+    *("/models/pull", "/models/speech", "/models/try/speech", "/models/try/chat"),
+    *("/auth/sessions", "/auth/sessions/{session_id}"),
 }
 BODIES: Mapping[tuple[str, str], Any] = {
     ("patch", "/talks/{talk_id}"): {"title": "mine"},
@@ -117,18 +118,26 @@ async def test_another_users_token_opens_nothing(database_url: str) -> None:
             answer = await at.ken.http.get(path, params={"q": WORDS})
             assert WORDS not in answer.text, path
         async with at.home.client() as nobody:
-            for path in ("/talks", "/search", "/voices", "/models", "/models/pull", "/auth/me"):
+            for path in (
+                "/talks",
+                "/search",
+                "/voices",
+                "/models",
+                "/models/pull",
+                "/auth/me",
+                "/auth/sessions",
+            ):
                 answer = await nobody.get(path, params={"q": WORDS})
                 assert answer.status_code == 401, path
             for path in ("/talks", "/talks/import", "/invites/accept", "/auth/password"):
-                answer = await nobody.post(path, json={"code": "x", "new": "12345678"})
+                answer = await nobody.post(path, json={"code": "x", "new": "battery staple"})
                 assert answer.status_code == 401, path
             for path in ("/models/pull", "/models/try/speech", "/models/try/chat"):
                 wanted = {"use": "turn", "name": "x", "text": "x"}
                 assert (await nobody.post(path, json=wanted)).status_code == 401, path
             change = await nobody.put("/models/speech", json={"name": "x"})
             assert change.status_code == 401
-            for path in ("/models/pull", "/auth/sessions"):
+            for path in ("/models/pull", "/auth/sessions", "/auth/sessions/x"):
                 assert (await nobody.delete(path)).status_code == 401, path
         assert await at.mari.events(at.ids["talk_id"]) == at.before, "nothing went in"
 
@@ -191,7 +200,7 @@ async def test_a_cookie_from_another_page_sends_no_sound_and_no_request(database
                 ):
                     answer = await http.request(
                         *(method, path),
-                        content=b'{"new": "12345678"}',
+                        content=b'{"new": "battery staple"}',
                         headers={**given, "content-type": "application/json"},
                     )
                     assert answer.status_code == 403, (method, path, origin)
@@ -212,11 +221,15 @@ async def test_a_cookie_from_another_page_sends_no_sound_and_no_request(database
 
 async def test_every_answer_carries_the_security_headers(database_url: str) -> None:
     async with house(database_url) as home, home.client() as http:
+        assert (await http.get("/talks/")).status_code == 404, "no redirect to plain HTTP"
         for path in ("/", "/talks", "/nothing", "/static/js/main.js", "/openapi.json", "/auth/me"):
             headers = (await http.get(path)).headers
             policy = headers["content-security-policy"]
             assert policy.startswith("default-src 'none'; script-src 'self';"), path
-            assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+            for nothing in ("object-src", "base-uri", "frame-ancestors"):
+                assert f"{nothing} 'none'" in policy
+            assert "unsafe" not in policy and "blob:" not in policy and "data:" not in policy
+            assert headers["cache-control"] == ("no-cache" if path == "/" else "no-store"), path
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
             assert headers["cross-origin-opener-policy"] == "same-origin"

@@ -90,12 +90,14 @@ async def test_search_finds_in_my_talks_only(mari: Guest, ken: Guest) -> None:
 
 @pytest.mark.parametrize("form", ["txt", "md", "srt", "vtt", "json"])
 async def test_a_talk_is_given_back_as_a_file(mari: Guest, form: str) -> None:
-    talk = await mari.new_talk(title="夜")
+    talk = await mari.new_talk(title="夜/../\r\n;")
     await mari.http.post(f"/talks/{talk}/messages", json={"text": "おやすみ"})
     answer = await mari.http.get(f"/talks/{talk}/export", params={"format": form})
     assert answer.status_code == 200
     assert "おやすみ" in answer.text
-    assert f".{form}" in answer.headers["content-disposition"]
+    assert answer.headers["content-disposition"] == (
+        f"attachment; filename*=UTF-8''%E5%A4%9C%2F..%2F%0D%0A%3B.{form}"
+    )
 
 
 async def test_the_api_describes_itself(home: House) -> None:
@@ -110,8 +112,10 @@ async def test_ready_means_that_every_part_answers(home: House) -> None:
         assert (await http.get("/readyz")).json()["ready"] is True
         home.recogniser.down = "the recogniser is away"
         answer = await http.get("/readyz")
+        by_proxy = await http.get("/readyz", headers={"x-forwarded-for": "203.0.113.9"})
     assert answer.status_code == 503
     assert answer.json()["parts"]["recogniser"] == "the recogniser is away"
+    assert by_proxy.json()["parts"]["recogniser"] == "recogniser_down"
 
 
 async def test_a_talk_is_put_away_for_oneself_alone(home: House) -> None:

@@ -31,6 +31,7 @@ COMMANDS = [
     ("user", "list"),
     ("user", "add"),
     ("user", "password"),
+    ("user", "sign-out"),
     ("models",),
     ("models", "list"),
     ("models", "pull"),
@@ -119,13 +120,33 @@ def test_a_name_is_taken_once(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     runner = CliRunner()
-    assert runner.invoke(cli, ["user", "add", "Ken"], input="12345678\n").exit_code == 0
-    monkeypatch.setattr("kaiwa.cli_accounts._ask_password", lambda: "12345678")
+    assert runner.invoke(cli, ["user", "add", "Ken"], input="battery staple\n").exit_code == 0
+    monkeypatch.setattr("kaiwa.cli_users._ask_password", lambda: "battery staple")
     assert run(monkeypatch, "user", "add", "ken") == 1
     assert capsys.readouterr().err == "kaiwa: the name ken is taken\n"
     assert run(monkeypatch, "user", "password", "nobody") == 1
     assert capsys.readouterr().err == "kaiwa: nobody here is called nobody\n"
     assert run(monkeypatch, "user", "password", "Ken") == 0
+
+
+def test_somebody_is_signed_out_everywhere(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def sessions() -> int:
+        async with Database.open(database_url) as database:
+            accounts = PostgresAccounts(database)
+            found = await accounts.credentials("ken")
+            assert found is not None
+            return len(await accounts.sessions(found.user.id))
+
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert run(monkeypatch, "token", "--user", "Ken", "--create") == 0
+    assert asyncio.run(sessions()) == 1
+    assert run(monkeypatch, "user", "sign-out", "Ken") == 0
+    assert asyncio.run(sessions()) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "user", "sign-out", "nobody") == 1
+    assert capsys.readouterr().err == "kaiwa: nobody here is called nobody\n"
 
 
 def test_what_cannot_be_heard_again_says_why(

@@ -55,6 +55,15 @@ def test_text_is_one_line_for_each_who_spoke() -> None:
     assert export(talk(), TALK, "txt") == ("text/plain", "まり: 天気は？\nみみ: 晴れです。\n")
 
 
+@pytest.mark.parametrize(
+    ("form", "theirs"), [("txt", "Ken"), ("md", "**Ken"), ("srt", "Ken"), ("vtt", "<v Ken")]
+)
+def test_nobody_writes_another_persons_line(form: str, theirs: str) -> None:
+    words = "はい\nKen: いいよ\r\r**Ken** <v Ken>"
+    _, text = export(talk(), [said(words, name="ま\nKen")], form)
+    assert not [line for line in text.splitlines() if line.startswith(theirs)]
+
+
 def test_markdown_has_a_title_and_no_marks_of_the_speakers() -> None:
     media_type, text = export(talk("*朝*"), [said("<b> _x_ # [a](b)")], "md")
     assert media_type == "text/markdown"

@@ -82,6 +82,13 @@ async def test_nor_is_it_over_tls(tls_port: int, version: str, said: bytes) -> N
     writer.close()
 
 
+async def test_only_the_newest_tls_is_spoken(tls_port: int) -> None:
+    old = trusting("http/1.1")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await asyncio.open_connection("127.0.0.1", tls_port, ssl=old)
+
+
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

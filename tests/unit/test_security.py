@@ -1,10 +1,11 @@
-"""Passwords, tokens, and which pages may ask."""
+"""Tokens, and which pages may ask."""
 
 from __future__ import annotations
 
 import socket
 import time
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -12,17 +13,21 @@ from starlette.requests import HTTPConnection
 
 from kaiwa.domain.ids import SessionId, UserId
 from kaiwa.domain.talk import User
-from kaiwa.errors import BadRequest, Forbidden, NotSignedIn, TooManyTries
-from kaiwa.web.attempts import ADDRESS_BURST, Attempts
+from kaiwa.errors import Forbidden, NotSignedIn, TooManyTries
+from kaiwa.web import attempts as trying
+from kaiwa.web.attempts import (
+    ACCOUNT_BURST,
+    ADDRESS_BURST,
+    ANYWHERE_BURST,
+    REFUSALS_BURST,
+    Attempts,
+)
 from kaiwa.web.security import (
-    MAX_PASSWORD,
     SESSION_LIFETIME_S,
     Site,
     Tokens,
-    hash_password,
     login_code_digest,
     new_login_code,
-    password_matches,
 )
 
 MARI = User(id=UserId("mari"), name="まり")
@@ -31,26 +36,6 @@ KEY = b"k" * 32
 PLAIN = Site(8600, secure=False)
 SECURE = Site(8600, secure=True)
 PROXIED = Site(8600, secure=False, proxy_origin="https://talk.example")
-
-
-def test_a_password_matches_itself_and_nothing_else() -> None:
-    kept = hash_password("正しい合言葉です")
-    assert kept.startswith("$argon2id$") and "合言葉" not in kept
-    assert kept != hash_password("正しい合言葉です")
-    assert password_matches(kept, "正しい合言葉です")
-    assert not password_matches(kept, "正しい合言葉です ")
-
-
-@pytest.mark.parametrize("known", [None, "", "no hash at all"])
-def test_where_there_is_no_password_none_matches(known: str | None) -> None:
-    assert not password_matches(known, "anything")
-    assert not password_matches(known, "")
-
-
-@pytest.mark.parametrize("password", ["1234567", "x" * (MAX_PASSWORD + 1)])
-def test_a_password_has_a_length(password: str) -> None:
-    with pytest.raises(BadRequest, match="8 to 256"):
-        hash_password(password)
 
 
 def test_a_login_code_is_kept_as_its_digest_alone() -> None:
@@ -197,6 +182,10 @@ def test_what_changes_something_comes_from_our_own_page(
             site.check_websocket_origin(headers)
 
 
+def asking(address: str, *headers: tuple[bytes, bytes]) -> HTTPConnection:
+    return HTTPConnection({"type": "http", "client": (address, 1), "headers": list(headers)})
+
+
 @pytest.mark.parametrize(
     ("first", "second", "together"),
     [
@@ -213,9 +202,50 @@ def test_a_house_has_its_tries_and_its_neighbours_have_theirs(
     attempts = Attempts(PLAIN)
 
     def takes(address: str) -> None:
-        attempts.take(HTTPConnection({"type": "http", "client": (address, 1), "headers": []}))
+        attempts.take(asking(address))
 
     for _ in range(ADDRESS_BURST):
         takes(first)
     with pytest.raises(TooManyTries) if together else nullcontext():
         takes(second)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No try is given back with time."""
+    monkeypatch.setattr(trying, "time", SimpleNamespace(monotonic=lambda: 0.0))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_strangers_tries_do_not_keep_an_accounts_user_out() -> None:
+    attempts = Attempts(PLAIN)
+    for _ in range(ACCOUNT_BURST):
+        attempts.take(asking("192.0.2.1"), "Mari")
+    with pytest.raises(TooManyTries):
+        attempts.take(asking("192.0.2.1"), "mari ")
+    attempts.take(asking("192.0.2.2"), "mari")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_strangers_at_many_addresses_have_so_many_tries_together() -> None:
+    attempts = Attempts(PLAIN)
+    for n in range(ANYWHERE_BURST):
+        attempts.take(asking(f"198.51.100.{n}"), "mari")
+    with pytest.raises(TooManyTries):
+        attempts.take(asking("192.0.2.2"), "mari")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_who_is_refused_without_end_fills_no_log() -> None:
+    attempts = Attempts(PLAIN)
+    told = [attempts.tell_refusal("192.0.2.1") for _ in range(1_000)]
+    assert told.count(True) == REFUSALS_BURST
+    assert attempts.tell_refusal("192.0.2.2")
+
+
+def test_an_address_is_what_the_proxy_says_and_nothing_else() -> None:
+    forwarded = (b"x-forwarded-for", b"203.0.113.9, 192.0.2.7")
+    assert Attempts(PLAIN).address(asking("127.0.0.1", forwarded)) == "127.0.0.1"
+    assert Attempts(PROXIED).address(asking("127.0.0.1", forwarded)) == "192.0.2.7"
+    words = (b"x-forwarded-for", "ひみつ\n".encode())
+    assert Attempts(PROXIED).address(asking("127.0.0.1", words)) == ""

@@ -249,8 +249,8 @@ def where(client: httpx.AsyncClient) -> str:
 
 
 def address(client: httpx.AsyncClient) -> str:
-    """The server's URL, as it was given."""
-    return str(client.base_url).rstrip("/")
+    """The server's URL, without a name and a password."""
+    return str(client.base_url.copy_with(userinfo=b"")).rstrip("/")
 
 
 def _tag_start(text: str, tag: str) -> int:

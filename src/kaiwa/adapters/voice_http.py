@@ -35,7 +35,8 @@ def new_client(url: str, headers: dict[str, str] | None = None) -> httpx.AsyncCl
 
 async def fetch(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
     """The body of the answer, whole. Raises VoiceDown."""
-    where = f"The voice server at {str(client.base_url).rstrip('/')}"
+    url = client.base_url.copy_with(userinfo=b"")  # members read this
+    where = f"The voice server at {str(url).rstrip('/')}"
     body = b""
     try:
         async with asyncio.timeout(ANSWER_S):

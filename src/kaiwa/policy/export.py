@@ -14,6 +14,7 @@ from kaiwa.policy.transcript import lines
 
 _READING_MS_PER_CHARACTER: Final = 80
 """How long a subtitle without times of its own stays."""
+_FURTHER: Final = "\n    "
 
 
 def export(talk: Talk, events: Sequence[Recorded], form: str) -> tuple[str, str]:
@@ -23,7 +24,11 @@ def export(talk: Talk, events: Sequence[Recorded], form: str) -> tuple[str, str]
 
 
 def _txt(talk: Talk, events: Sequence[Recorded]) -> str:
-    return "".join(f"{line.name}: {line.text}\n" for line in lines(events))
+    """What somebody says on a second line is indented: at the margin it would be another's."""
+    return "".join(
+        f"{' '.join(line.name.split())}: {_FURTHER.join(line.text.splitlines())}\n"
+        for line in lines(events)
+    )
 
 
 def _md(talk: Talk, events: Sequence[Recorded]) -> str:

@@ -16,11 +16,29 @@ MAX_INVITES = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Of a session, in seconds: `idle` since its newest token, `longest` since it began."""
+
+    idle: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """What sign-in needs; `password_hash` None: no password was ever set."""
 
     user: User
     password_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody's being signed in; `seen_at` is right to a quarter of an hour."""
+
+    id: SessionId
+    device: str
+    began_at: datetime
+    seen_at: datetime
 
 
 class Accounts(Protocol):
@@ -49,20 +67,26 @@ class Accounts(Protocol):
     ) -> None:
         """Ends every session of theirs but `keep`."""
 
-    async def begin_session(self, user: UserId, lifetime_s: int) -> SessionId: ...
+    async def begin_session(self, user: UserId, lifetime_s: int, device: str) -> SessionId: ...
+
+    async def sessions(self, user: UserId) -> list[Session]:
+        """Those of theirs that have not ended, the last used first."""
 
     async def session_user(self, session: SessionId) -> User | None:
         """Whose it is; None when it has ended."""
 
     async def use_session(
-        self, session: SessionId, rotation: int, replace_after_s: float, lifetime_s: int
+        self, session: SessionId, rotation: int, replace_after_s: float, lifetimes_s: Lifetimes
     ) -> tuple[User, int] | None:
         """Use token number `rotation`: whose it is, and the number of the token to hold from now
         on, by `policy.rotation`. None when the session has ended, or ends by this."""
 
     async def end_session(self, session: SessionId) -> None: ...
 
-    async def end_sessions(self, user: UserId, keep: SessionId) -> None:
+    async def end_session_of(self, user: UserId, session: SessionId) -> None:
+        """Raises NotFound when it is not theirs."""
+
+    async def end_sessions(self, user: UserId, keep: SessionId | None = None) -> None:
         """All of theirs but `keep`."""
 
     async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
@@ -22,6 +22,7 @@ from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
 from kaiwa.web import auth, events, invites, models, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.page import page_router
+from kaiwa.web.security_log import note_refusal, route_of
 from kaiwa.web.services import Services
 from kaiwa.web.sound import error_values
 
@@ -31,14 +32,16 @@ PART_TIMEOUT_S: Final = 5.0
 MAX_BODY: Final = 256 * 1024
 """Bytes of a request body that is not sound; the longest instructions are 8,000 characters."""
 MAX_IMPORT: Final = 32 * 1024 * 1024
-SILENT_BODY_S: Final = 30.0
-"""How long a request may bring nothing before all of it is there; sound has a limit of its own."""
+BODY_S: Final = 60.0
+"""How long a request may take to bring all of itself; sound has limits of its own."""
 _HEADERS: Final = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; "
-        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "font-src 'self'; connect-src 'self'; media-src 'self'; worker-src 'self'; "
+        "manifest-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
+    "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -58,6 +61,7 @@ def create_application(services: Services) -> FastAPI:
         license_info={"name": "Apache-2.0"},
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # behind a proxy that speaks TLS it would lead to plain HTTP
     )
     application.state.services = services
     for module in (auth, talks, invites, sound, events, replies, voices, models):
@@ -79,10 +83,11 @@ def _add_system_routes(application: FastAPI, services: Services) -> None:
         return {"status": "ok", "version": __version__}
 
     @application.get("/readyz", tags=["the server"])
-    async def readyz() -> JSONResponse:
-        """The database answers and the models are loaded."""
+    async def readyz(request: Request) -> JSONResponse:
+        """The database answers and the models are loaded; reasons are for this machine itself."""
         names = list(services.parts)
-        states = await asyncio.gather(*(_state(services, name) for name in names))
+        told = _is_of_this_machine(services, request)
+        states = await asyncio.gather(*(_state(services, name, told) for name in names))
         parts = dict(zip(names, states, strict=True))
         ready = not services.closing.is_set() and all(state == "ok" for state in states)
         return JSONResponse({"ready": ready, "parts": parts}, 200 if ready else 503)
@@ -107,12 +112,12 @@ def _is_of_this_machine(services: Services, request: Request) -> bool:
         return False
 
 
-async def _state(services: Services, part: str) -> str:
+async def _state(services: Services, part: str, told: bool) -> str:
     try:
         async with asyncio.timeout(PART_TIMEOUT_S):
             await services.parts[part]()
     except KaiwaError as error:
-        return error.message
+        return error.message if told else error.code
     except TimeoutError:
         return "loading"
     return "ok"
@@ -150,6 +155,7 @@ class _Everywhere:
         try:
             self._services.site.check_host(Headers(scope=scope))
         except Forbidden as error:
+            note_refusal(HTTPConnection(scope), error.code)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             else:
@@ -163,16 +169,11 @@ class _Everywhere:
         except ClientDisconnect:
             pass
         except Exception:
-            log.exception("request_crashed", method=scope.get("method"), route=_route(scope))
+            log.exception("request_crashed", method=scope.get("method"), route=route_of(scope))
             if answered or scope["type"] == "websocket":
                 raise
             crashed = _plain_error(500, "internal", "kaiwa failed here; its log says where")
             await crashed(scope, receive, send_with_headers)
-
-
-def _route(scope: Scope) -> str:
-    """Its pattern: a path may hold anything."""
-    return getattr(scope.get("route"), "path", "")
 
 
 def _is_upload(scope: Scope) -> bool:
@@ -183,13 +184,15 @@ def _is_upload(scope: Scope) -> bool:
 def _limited(receive: Receive, most: int) -> Receive:
     received = 0
     whole = False
+    late_at: float | None = None
 
     async def receive_so_much() -> Message:
-        nonlocal received, whole
+        nonlocal received, whole, late_at
         if whole:
             return await receive()
+        late_at = late_at or asyncio.get_running_loop().time() + BODY_S
         try:
-            async with asyncio.timeout(SILENT_BODY_S):
+            async with asyncio.timeout_at(late_at):
                 message = await receive()
         except TimeoutError as error:
             raise HTTPException(408, "the rest of the request did not come") from error
@@ -210,6 +213,8 @@ def _answer(error: KaiwaError) -> JSONResponse:
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, KaiwaError):
         raise error
+    if error.status < 500:
+        note_refusal(request, error.code)
     return _answer(error)
 
 
@@ -219,6 +224,7 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     message = "; ".join(
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
     )
+    note_refusal(request, "bad_request")
     return _plain_error(422, "bad_request", message)
 
 
@@ -232,6 +238,8 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         413: "too_much",
     }
     code = codes.get(error.status_code, "bad_request")
+    if error.status_code != 404:
+        note_refusal(request, code)
     return _plain_error(error.status_code, code, str(error.detail))
 
 

@@ -17,6 +17,8 @@ from kaiwa.web.sessions import SignedIn
 MAX_KEY = 128
 COOKIES = "kaiwa.cookies"
 """The scope's list of Set-Cookie headers that the answer is to carry."""
+USER = "kaiwa.user"
+"""The id of the scope's user, once it is known."""
 
 
 def services_of(connection: HTTPConnection) -> Services:
@@ -27,7 +29,12 @@ def services_of(connection: HTTPConnection) -> Services:
 async def signed_in(connection: HTTPConnection) -> SignedIn:
     """The user of a bearer token or of the cookie, which is replaced in time. Raises NotSignedIn,
     Forbidden (a cookie from another page)."""
-    services = services_of(connection)
+    found = await _signed_in(services_of(connection), connection)
+    connection.scope[USER] = found.user.id
+    return found
+
+
+async def _signed_in(services: Services, connection: HTTPConnection) -> SignedIn:
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return await services.sessions.by_access(token.strip())

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -25,6 +25,7 @@ from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.pipeline.fan_out import Group, Item, Ready, TooSlow
 from kaiwa.pipeline.tasks import one_error
 from kaiwa.web.asking import AskerSession, Asking, Readable
+from kaiwa.web.security_log import note_refusal
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
 from kaiwa.web.sse import message
@@ -57,7 +58,10 @@ async def stream_talk(
 
 @router.get("/stream", response_class=Response, responses=_STREAM)
 async def stream_talks(
-    services: Asking, found: AskerSession, after: Annotated[str, Query(max_length=8_000)]
+    services: Asking,
+    found: AskerSession,
+    request: Request,
+    after: Annotated[str, Query(max_length=8_000)],
 ) -> Response:
     """`after` is TALK:SEQ,TALK:SEQ,…; a talk that is not there gets an `error` of its own, and
     ends none of the others."""
@@ -72,6 +76,8 @@ async def stream_talks(
     missing = [talk for talk in cursors if not await _is_member(services, found.user, talk)]
     if len(missing) == len(cursors):
         raise NotFound("there are no such talks, or they are not yours")
+    if missing:
+        note_refusal(request, NotFound.code)
     return EventStream(services, found, cursors, with_ids=False)
 
 
@@ -84,7 +90,7 @@ class EventStream(Response):
     def __init__(
         self, services: Services, found: SignedIn, cursors: Mapping[TalkId, int], *, with_ids: bool
     ) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        super().__init__(headers={"x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._services = services
         self._user = found.user

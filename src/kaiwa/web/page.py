@@ -18,7 +18,11 @@ from starlette.responses import Response
 
 STATIC: Final = Path(__file__).with_name("static")
 _FOR_GOOD: Final = "public, max-age=31536000, immutable"
-_TYPES: Final = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
+_TYPES: Final = {
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+}
 _SQUEEZABLE: Final = frozenset({".js", ".json", ".css", ".svg", ".html", ".webmanifest"})
 _FIRST: Final = "js/main.js"
 _IMPORTS: Final = re.compile(r"^(?:import|export) (?:[^'\";]*? from )?'(\.[^']+)'", re.MULTILINE)

@@ -82,5 +82,5 @@ async def clip(talk: Readable, clip: str, services: Asking, media_type: SoundFor
     return Response(
         found.data,
         media_type=found.media_type,
-        headers={"cache-control": "private, max-age=86400, immutable", "vary": "accept"},
+        headers={"vary": "accept"},
     )

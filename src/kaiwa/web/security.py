@@ -1,4 +1,4 @@
-"""Who is asking: passwords, tokens, the cookie, and whether this page may ask at all."""
+"""Who is asking: tokens, the cookie, and whether this page may ask at all."""
 
 from __future__ import annotations
 
@@ -13,39 +13,19 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import User
-from kaiwa.errors import BadRequest, Forbidden, NotSignedIn
+from kaiwa.errors import Forbidden, NotSignedIn
 
 ACCESS_LIFETIME_S: Final = 15 * 60
 SESSION_LIFETIME_S: Final = 30 * 24 * 3600
 """How long a session lasts that nobody uses."""
+LONGEST_SESSION_S: Final = 180 * 24 * 3600
+"""How long one lasts that is used: whoever found a device signs in no more then."""
 CODE_LIFETIME_S: Final = 60
-MIN_PASSWORD: Final = 8
-MAX_PASSWORD: Final = 256
 _ALGORITHM: Final = "HS256"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-
-_hasher = PasswordHasher()
-_NOBODY = _hasher.hash(secrets.token_hex(8))
-
-
-def hash_password(password: str) -> str:
-    """Argon2id. Raises BadRequest for one that is too short or too long. Takes ~50 ms of CPU."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise BadRequest(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
-    return _hasher.hash(password)
-
-
-def password_matches(password_hash: str | None, password: str) -> bool:
-    """Takes as long for somebody who does not exist (`password_hash` None)."""
-    try:
-        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
-    except (VerificationError, InvalidHashError):
-        return False
 
 
 def new_login_code() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -19,13 +19,14 @@ from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import User
 from kaiwa.errors import DatabaseDown, NotSignedIn
 from kaiwa.pipeline.tasks import contained
-from kaiwa.ports.accounts import Accounts
-from kaiwa.web.security import ACCESS_LIFETIME_S, SESSION_LIFETIME_S, Tokens
+from kaiwa.ports.accounts import Accounts, Lifetimes
+from kaiwa.web.security import ACCESS_LIFETIME_S, LONGEST_SESSION_S, SESSION_LIFETIME_S, Tokens
 
 COOKIE_REPLACED_S: Final = 15 * 60
 """How old a cookie grows before an answer brings the next one."""
 LOOK_S: Final = 5.0
 """How long an open stream may outlast a session that another process ended."""
+_LIFETIMES_S: Final = Lifetimes(SESSION_LIFETIME_S, LONGEST_SESSION_S)
 _OVER: Final = "this session is over; sign in again"
 
 log = structlog.get_logger()
@@ -69,8 +70,8 @@ class Sessions:
             finally:
                 looking.cancel()
 
-    async def begin(self, user: User) -> Pair:
-        session = await self._accounts.begin_session(user.id, SESSION_LIFETIME_S)
+    async def begin(self, user: User, device: str = "") -> Pair:
+        session = await self._accounts.begin_session(user.id, SESSION_LIFETIME_S, device)
         return self._pair(user, session, 0)
 
     async def by_access(self, token: str) -> SignedIn:
@@ -95,6 +96,11 @@ class Sessions:
         user, newest = await self._use(session, rotation, 0.0)
         return self._pair(user, session, newest)
 
+    async def leave(self, token: str) -> None:
+        """End the session of a cookie, if it has one."""
+        with suppress(NotSignedIn):
+            await self.end(self._tokens.read_refresh(token)[0])
+
     async def end(self, session: SessionId) -> None:
         await self._accounts.end_session(session)
         self.look()
@@ -115,7 +121,7 @@ class Sessions:
                 del self._open[session]
 
     async def _use(self, session: SessionId, rotation: int, after_s: float) -> tuple[User, int]:
-        used = await self._accounts.use_session(session, rotation, after_s, SESSION_LIFETIME_S)
+        used = await self._accounts.use_session(session, rotation, after_s, _LIFETIMES_S)
         if used is None:
             raise NotSignedIn(_OVER)
         return used

@@ -42,6 +42,7 @@ from kaiwa.web.asking import (
     signed_in,
 )
 from kaiwa.web.permits import watched
+from kaiwa.web.security_log import note_refusal
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
 
@@ -98,7 +99,7 @@ router.put("/talks/{talk_id}/stream", openapi_extra=_BODY, include_in_schema=Fal
 @router.head("/talks/{talk_id}/captures/{capture}")
 async def durable_offset(talk: Readable, capture: str, services: Asking) -> Response:
     found = await services.event_log.capture(talk.id, CaptureId(capture))
-    return Response(headers={"upload-offset": str(found.offset), "cache-control": "no-store"})
+    return Response(headers={"upload-offset": str(found.offset)})
 
 
 @router.websocket("/talks/{talk_id}/stream")
@@ -123,6 +124,8 @@ async def upload_by_websocket(
         return
     except KaiwaError as error:
         answer = {"type": "error", "error": error_values(error)}
+        if error.status < 500:
+            note_refusal(socket, error.code)
         refused = isinstance(error, NotSignedIn | Forbidden)
         code = _CLOSE_REFUSED if refused else _CLOSE_FAILED
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # it may be gone by now

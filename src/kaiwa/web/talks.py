@@ -188,7 +188,7 @@ async def sound(
     return Response(
         found.data,
         media_type=found.media_type,
-        headers={"cache-control": "private, no-store", "vary": "accept"},
+        headers={"vary": "accept"},
     )
 
 
@@ -210,7 +210,7 @@ async def export_talk(
     if form not in FORMS:
         raise BadRequest(f"format is one of {', '.join(FORMS)}")
     media_type, text = export(talk, await _all_events(services.event_log, talk.id), form)
-    name = quote(f"{talk.title or 'kaiwa'}.{form}")
+    name = quote(f"{talk.title or 'kaiwa'}.{form}", safe="")
     return Response(
         text,
         media_type=f"{media_type}; charset=utf-8",

@@ -12,9 +12,9 @@ import structlog
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.domain.ids import SessionId, UserId, new_id
 from kaiwa.domain.talk import User
-from kaiwa.errors import Conflict
+from kaiwa.errors import Conflict, NotFound
 from kaiwa.policy.rotation import Standing, Verdict, judge
-from kaiwa.ports.accounts import Credentials
+from kaiwa.ports.accounts import Credentials, Lifetimes, Session
 
 _KEY_BYTES = 32
 
@@ -74,11 +74,17 @@ class PostgresAccounts:
             await queries.set_password(connection, id=user, password_hash=password_hash)
             await queries.end_sessions(connection, user=user, keep=keep or "")
 
-    async def begin_session(self, user: UserId, lifetime_s: int) -> SessionId:
+    async def begin_session(self, user: UserId, lifetime_s: int, device: str) -> SessionId:
         session = SessionId(new_id())
         async with self._database.connection() as connection:
-            await queries.insert_session(connection, id=session, user=user, lifetime=lifetime_s)
+            await queries.insert_session(
+                connection, id=session, user=user, lifetime=lifetime_s, device=device
+            )
         return session
+
+    async def sessions(self, user: UserId) -> list[Session]:
+        async with self._database.connection() as connection:
+            return [Session(**row) async for row in queries.sessions_of(connection, user=user)]
 
     async def session_user(self, session: SessionId) -> User | None:
         async with self._database.connection() as connection:
@@ -86,7 +92,7 @@ class PostgresAccounts:
         return None if row is None else _user(row)
 
     async def use_session(
-        self, session: SessionId, rotation: int, replace_after_s: float, lifetime_s: int
+        self, session: SessionId, rotation: int, replace_after_s: float, lifetimes_s: Lifetimes
     ) -> tuple[User, int] | None:
         async with self._database.connection() as connection:
             row = await queries.session(connection, id=session)
@@ -101,15 +107,20 @@ class PostgresAccounts:
             row = await queries.session(connection, id=session)
             if row is None:
                 return None
-            return await _use(connection, row, session, rotation, replace_after_s, lifetime_s)
+            return await _use(connection, row, session, rotation, replace_after_s, lifetimes_s)
 
     async def end_session(self, session: SessionId) -> None:
         async with self._database.connection() as connection:
             await queries.end_session(connection, id=session)
 
-    async def end_sessions(self, user: UserId, keep: SessionId) -> None:
+    async def end_session_of(self, user: UserId, session: SessionId) -> None:
         async with self._database.connection() as connection:
-            await queries.end_sessions(connection, user=user, keep=keep)
+            if await queries.end_session_of(connection, user=user, id=session) is None:
+                raise NotFound("there is no such session, or it is not yours")
+
+    async def end_sessions(self, user: UserId, keep: SessionId | None = None) -> None:
+        async with self._database.connection() as connection:
+            await queries.end_sessions(connection, user=user, keep=keep or "")
 
     async def live_sessions(self, sessions: Collection[SessionId]) -> set[SessionId]:
         async with self._database.connection() as connection:
@@ -132,7 +143,7 @@ async def _use(
     session: SessionId,
     rotation: int,
     replace_after_s: float,
-    lifetime_s: int,
+    lifetimes_s: Lifetimes,
 ) -> tuple[User, int] | None:
     newest: int = row["rotation"]
     match judge(rotation, _standing(row), replace_after_s):
@@ -140,7 +151,9 @@ async def _use(
             await queries.session_used(connection, id=session)
         case Verdict.REPLACE:
             newest += 1
-            await queries.replace_token(connection, id=session, lifetime=lifetime_s)
+            await queries.replace_token(
+                connection, id=session, lifetime=lifetimes_s.idle, longest=lifetimes_s.longest
+            )
         case Verdict.REUSED:
             log.warning("session_token_reused", user=row["id"])
             await queries.end_session(connection, id=session)

@@ -26,6 +26,7 @@ import psutil
 import structlog
 from filelock import FileLock, Timeout
 
+from kaiwa.adapters.child_process import environment_of_children
 from kaiwa.adapters.postgres.recovery import Recovery
 from kaiwa.errors import AlreadyRunning, SetupError
 from kaiwa.pipeline.tasks import one_error
@@ -271,6 +272,7 @@ def _execute(
                 text=True,
                 timeout=timeout,
                 cwd=server.folder,
+                env=environment_of_children(),
                 start_new_session=True,  # Ctrl-C is for kaiwa, which then stops the server itself
                 **as_server,
             )

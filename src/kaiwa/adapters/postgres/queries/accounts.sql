@@ -28,9 +28,14 @@ SELECT id, name FROM users ORDER BY created_at;
 -- name: set_password(password_hash, id)!
 UPDATE users SET password_hash = :password_hash WHERE id = :id;
 
--- name: insert_session(id, user, lifetime)!
-INSERT INTO sessions (id, user_id, expires_at)
-VALUES (:id, :user, now() + :lifetime::int * interval '1 second');
+-- name: insert_session(id, user, lifetime, device)!
+INSERT INTO sessions (id, user_id, expires_at, device)
+VALUES (:id, :user, now() + :lifetime::int * interval '1 second', :device);
+
+-- name: sessions_of(user)
+SELECT id, device, began_at, COALESCE(used_at, issued_at) AS seen_at FROM sessions
+WHERE user_id = :user AND expires_at > now()
+ORDER BY seen_at DESC;
 
 -- name: lock_session(id)$
 SELECT id FROM sessions WHERE id = :id FOR UPDATE;
@@ -45,13 +50,18 @@ WHERE sessions.id = :id AND sessions.expires_at > now();
 -- name: session_used(id)!
 UPDATE sessions SET used_at = now() WHERE id = :id AND used_at IS NULL;
 
--- name: replace_token(lifetime, id)!
+-- name: replace_token(lifetime, longest, id)!
 UPDATE sessions SET rotation = rotation + 1, issued_at = now(), used_at = NULL,
-    expires_at = now() + :lifetime::int * interval '1 second'
+    expires_at = LEAST(
+        now() + :lifetime::int * interval '1 second', began_at + :longest::int * interval '1 second'
+    )
 WHERE id = :id;
 
 -- name: end_session(id)!
 DELETE FROM sessions WHERE id = :id;
+
+-- name: end_session_of(user, id)$
+DELETE FROM sessions WHERE user_id = :user AND id = :id RETURNING id;
 
 -- name: end_sessions(user, keep)!
 DELETE FROM sessions WHERE user_id = :user AND id <> :keep;

@@ -1,6 +1,6 @@
 /** JSON over HTTP, as docs/protocol.md has it. Signed in by the cookie. */
 
-/** @import {DurableEvent, Member, ModelUse, Models, Pull, Role, SearchHit, Talk, TalkSettings, User, UtteranceEdited,
+/** @import {DurableEvent, Member, ModelUse, Models, Pull, Role, SearchHit, Session, Talk, TalkSettings, User, UtteranceEdited,
  *   UtteranceFinal, Voice} from './types.js' */
 import { mintId } from './core/ids.js';
 import { L16, clipTypes } from './core/protocol.js';
@@ -68,6 +68,16 @@ export class Api {
   /** @param {string} old empty where none was ever set @param {string} fresh */
   changePassword(old, fresh) {
     return this.#call('POST', '/auth/password', { old, new: fresh });
+  }
+
+  /** Where one is signed in. @returns {Promise<{sessions: Session[]}>} */
+  sessions() {
+    return this.#call('GET', '/auth/sessions');
+  }
+
+  /** @param {string} id */
+  endSession(id) {
+    return this.#call('DELETE', `/auth/sessions/${encodeURIComponent(id)}`);
   }
 
   /** Signs out wherever else one is signed in. */

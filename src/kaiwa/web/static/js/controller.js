@@ -93,8 +93,11 @@ export class Controller {
 
   async signOut() {
     if (this.session) this.#closeTalk();
-    await this.api.logout().catch(() => {});
+    /** @type {unknown} */
+    let failed = null;
+    await this.api.logout().catch((error) => (failed = error));
     this.#shared?.tabs.tell({ type: 'signed-out' });
+    if (failed) this.trouble('signout.failed', failed); // the cookie is good still
   }
 
   /** @param {User} user */

@@ -3,6 +3,7 @@
 export type Role = 'owner' | 'speaker' | 'listener';
 export type Mode = 'button' | 'hands-free' | 'name';
 export type User = { id: string; name: string };
+export type Session = { id: string; device: string; began_at: string; seen_at: string; current: boolean };
 export type Member = { participant: string; name: string; role: Role };
 export type Voice = {
   id: string;

@@ -1,9 +1,10 @@
 /** One's own account: the password, and where one is signed in. */
 
+/** @import {Session} from '../types.js' */
 /** @import {Controller} from '../controller.js' */
 import { ApiError } from '../api.js';
 import { h, icon } from '../dom.js';
-import { t } from '../i18n.js';
+import { locale, t } from '../i18n.js';
 import { reasonOf } from '../trouble.js';
 import { field, sheet, show } from './dialog.js';
 
@@ -33,12 +34,39 @@ export function openAccount(controller) {
     }
   };
 
+  const list = h('ul', { class: 'members', tabindex: -1, 'data-testid': 'sessions' });
+  const draw = async () => {
+    const { sessions } = await api.sessions().catch(() => ({ sessions: [] }));
+    const focused = list.contains(document.activeElement);
+    list.replaceChildren(...sessions.map(row));
+    if (focused) list.focus();
+  };
+
+  /** @param {Session} session */
+  const row = ({ id, device, seen_at: seen, current }) => {
+    const called = device || t('account.unknown');
+    const at = new Date(seen).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'short' });
+    const end = h(
+      'button',
+      {
+        class: 'plain round',
+        type: 'button',
+        'aria-label': t('account.end', { device: called }),
+        onclick: () => act(() => api.endSession(id), t('account.endedOne', { device: called })).then(draw),
+      },
+      icon('exit'),
+    );
+    const quiet = h('span', { class: 'quiet' }, current ? t('account.here') : ` · ${at}`);
+    return h('li', {}, h('span', { class: 'member-name' }, called, quiet), !current && end);
+  };
+
   const form = h(
     'form',
     {
       onsubmit: async (/** @type {Event} */ event) => {
         event.preventDefault();
         await act(() => api.changePassword(old.value, fresh.value), t('account.changed'));
+        void draw();
         if (result.className === 'hint') form.reset();
       },
     },
@@ -52,6 +80,8 @@ export function openAccount(controller) {
       field(t('account.new'), fresh, h('p', { class: 'hint' }, t('account.newHint'))),
       h('button', { class: 'primary', type: 'submit', 'data-testid': 'password-save' }, t('account.change')),
       result,
+      h('h3', {}, t('account.devices')),
+      list,
     ),
   );
   const dialog = sheet(
@@ -67,7 +97,7 @@ export function openAccount(controller) {
           class: 'soft',
           type: 'button',
           'data-testid': 'end-others',
-          onclick: () => act(() => api.endOtherSessions(), t('account.ended')),
+          onclick: () => act(() => api.endOtherSessions(), t('account.ended')).then(draw),
         },
         t('account.endOthers'),
       ),
@@ -87,9 +117,10 @@ export function openAccount(controller) {
     ),
   );
   show(dialog);
+  void draw();
 }
 
 /** @param {string} id @param {'current-password' | 'new-password'} autocomplete */
 function secret(id, autocomplete) {
-  return h('input', { type: 'password', id, autocomplete, maxlength: 200, 'data-testid': id });
+  return h('input', { type: 'password', id, autocomplete, 'data-testid': id });
 }
