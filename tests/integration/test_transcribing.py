@@ -215,7 +215,11 @@ def test_ctrl_c_leaves_a_whole_text(
     recogniser.interrupts = True
     file = tmp_path / "recording.wav"
     file.write_bytes(packed(TWICE, "wav", "pcm_s16le"))
-    assert run(monkeypatch, str(file), "--format", "json") == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        assert run(monkeypatch, str(file), "--format", "json") == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     out, err = capsys.readouterr()
     assert len(json.loads(out)) == 1 and err == ""
 
