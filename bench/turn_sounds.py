@@ -110,7 +110,11 @@ def paused(language: str) -> list[tuple[str, Samples]]:
         (
             f"{first} … {pause} s … {rest}",
             np.concatenate(
-                [_trimmed(spoken(first, language, 0)), silence(pause), spoken(rest, language, 0)]
+                [
+                    _trimmed(spoken(first, language, 0)),
+                    silence(pause),
+                    _trimmed(spoken(rest, language, 0)),
+                ]
             ),
         )
         for first, pause, rest in PAUSES[language]
@@ -134,7 +138,7 @@ def first_voiced(sound: Samples) -> int:
 
 
 def _trimmed(sound: Samples) -> Samples:
-    return sound[: last_voiced(sound)]
+    return sound[first_voiced(sound) : last_voiced(sound)]
 
 
 def leading_silence_s(data: bytes) -> float:

@@ -11,18 +11,19 @@ COMPLETE = """
 こんにちは|ありがとう|はい|どう思う？|それは何|何時に始まるの？|いい天気ですね。|教えて。|明日の天気は？|どうするの
 週末は何をしたらいいと思う|どうすればいい。
 What is the capital of Japan?|Thank you.|Yes.|How do I boil an egg
-Tell me a short joke.|Can you help me with this?|I think so.|Okay
+When is it?|Tell me a short joke.|Can you help me with this?|I think so.|Okay
 """
 UNFINISHED = """
 明日の天気は|東京から|京都と|行きたいんだけど|買い物に行って|もし雨が降ったら|えーとですね、
 美味しいものを|昨日はねえ、|週末の
 I would like to know the|What is the capital of|I want to|because
 Let me see|you know|Could you tell me|Well, I
+If it rains tomorrow.|When I was young|But since you ask
 """
 NOTHING = "えーと|えーと、|あのー|それで|でも|うーん、|まあ|なんか|um|Well,|and|So...|えーと、あの"
 OPEN = (
     "|昨日食べた|猫|赤いの車|いつでもいい|何かいい|なんだかいい|誰にでもいい|どうしてもいいと思う|"
-    "I went to Kyoto yesterday.|Dogs"
+    "I went to Kyoto yesterday.|If it rains, I stay|Dogs"
 )
 
 

@@ -138,6 +138,11 @@ _STARTS = _set(
     "should shall may tell show give explain describe please"
 )
 _ANSWERS = _set("yes no yeah yep nope okay ok sure thanks hello hi bye goodbye")
+_CONDITION = re.compile(
+    r"(well |so |and |but )*(if|although|though|unless|until|since|while|whenever|once|"
+    r"(when|after|before) (i|you|he|she|it|we|they|the|my|your)) "
+)
+"""A clause that needs another one: "If it rains tomorrow." """
 
 
 def _latin(bare: str, *, asked: bool, broken_off: bool) -> Completeness:
@@ -148,6 +153,8 @@ def _latin(bare: str, *, asked: bool, broken_off: bool) -> Completeness:
     if whole in _STANDS_ALONE:
         return Completeness.COMPLETE
     if broken_off or words[-1] in _HANGING or whole.endswith(_HANGING_ENDS):
+        return Completeness.UNFINISHED
+    if not asked and "," not in bare and _CONDITION.match(whole):
         return Completeness.UNFINISHED
     if asked or whole in _ANSWERS or whole.endswith("thank you"):
         return Completeness.COMPLETE
