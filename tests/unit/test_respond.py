@@ -14,7 +14,13 @@ from kaiwa.adapters.memory.summaries import MemorySummaries
 from kaiwa.adapters.memory.tts import ToneVoices
 from kaiwa.domain.audio import Speech
 from kaiwa.domain.chat import ChatMessage
-from kaiwa.domain.events import ReplyClause, ReplyCut, ReplyFinished, UtteranceFinal
+from kaiwa.domain.events import (
+    ReplyClause,
+    ReplyCut,
+    ReplyFinished,
+    ReplyPlayed,
+    UtteranceFinal,
+)
 from kaiwa.domain.ids import ClipId, ReplyId, TalkId
 from kaiwa.errors import DatabaseDown, NotFound, TakenOver
 from kaiwa.pipeline import tasks
@@ -22,8 +28,11 @@ from kaiwa.pipeline.making import DELTA_CHARACTERS
 from kaiwa.pipeline.respond import Responder
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.opening import OPENINGS
+from kaiwa.policy.turn_decisions import Commit
 from kaiwa.ports.tts import PLAIN, Prosody, Voice
 from tests.fakes.hearing import MARI, Hearing, NoClips
+
+TURN = Commit("u-1", silence_s=0.45, final_s=0.4)
 
 
 class SlowWakeups:
@@ -238,7 +247,7 @@ async def test_ahead_of_the_commit_one_clause_is_made(hearing: Hearing) -> None:
             await asyncio.sleep(0)
         ahead = len(voice.spoken)
         await hearing.log.append(hearing.talk.id, words("元気？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(hearing.talk, TURN, fence=fence)
         go_on.set()
         await hearing.until("reply.finished")
     assert ahead == 1 and len(voice.spoken) > 2
@@ -251,14 +260,28 @@ async def begun(model: ScriptedChatModel) -> None:
         await asyncio.sleep(0)
 
 
+async def test_the_first_sound_at_a_listener_is_a_stage(hearing: Hearing) -> None:
+    go_on = asyncio.Event()
+    async with responding(hearing, "はい。", Hold(go_on), "そうですね。") as responder:
+        reply = await responder.ask(hearing.talk, "mari")
+        await hearing.until("reply.delta")
+        for clause, ms in ((0, 0), (1, 0)):
+            place = {"reply_id": reply, "listener": "a", "user": "mari", "clause": clause, "ms": ms}
+            await hearing.log.tell(hearing.talk.id, ReplyPlayed.model_validate(place))
+        go_on.set()
+        timing = (await hearing.until("reply.finished"))["timing"]
+    assert timing["first_token"] <= timing["first_sound"] <= timing["total"]
+
+
 async def test_what_was_made_ahead_for_the_same_words_is_the_reply(hearing: Hearing) -> None:
     model = ScriptedChatModel(["はい。"], ["もう一度。"])
     async with answering(hearing, model) as (responder, fence):
         await responder.speculate(hearing.talk, words("元気？"))
         await hearing.log.append(hearing.talk.id, words("元気？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(hearing.talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
-    assert (finished["text"], finished["timing"]["endpoint"]) == ("はい。", 450)
+    timing = finished["timing"]
+    assert (finished["text"], timing["final"], timing["endpoint"]) == ("はい。", 400, 450)
     assert len(model.asked) == 1
 
 
@@ -268,7 +291,7 @@ async def test_what_was_made_ahead_for_other_words_is_thrown_away(hearing: Heari
         await responder.speculate(hearing.talk, words("元気"))
         await begun(model)
         await hearing.log.append(hearing.talk.id, words("元気じゃない？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(hearing.talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
     assert finished["text"] == "いいえ。" and "はい" not in str(hearing.seen)
     assert model.left.is_set() and model.running == 0
@@ -302,7 +325,7 @@ async def test_an_answer_begins_with_what_can_be_said_at_once(hearing: Hearing) 
     model = ScriptedChatModel(["富士山です。"])
     async with opening(hearing, model) as (responder, fence):
         await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(hearing.talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
     begun, *more = [event for event in hearing.seen if event["type"] == "reply.clause"]
     assert finished["text"] == f"{begun['text']}富士山です。"
@@ -318,7 +341,7 @@ async def test_a_space_is_behind_an_opening_that_wants_one(
     talk = hearing.talk.model_copy(update={"language": "en"})
     async with opening(hearing, model, "en") as (responder, fence):
         await hearing.log.append(talk.id, words("What is the highest mountain?"))
-        await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
     assert finished["text"] in ("Well, it is Fuji.", "Let's see, it is Fuji.")
 
@@ -339,7 +362,7 @@ async def test_a_model_that_has_nothing_to_add_is_asked_without_the_opening(
     async with opening(hearing, model, language) as (responder, fence):
         await responder.speculate(talk, words(said))
         await hearing.log.append(talk.id, words(said))
-        await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
     _, told = [event for event in hearing.seen if event["type"] == "reply.clause"]
     assert told["text"] == answer == finished["text"][told["start"] : told["end"]]
@@ -358,7 +381,7 @@ async def test_no_opening_where_it_may_not_fit(
         if asked:  # by a button, whose press is no silence
             await responder.ask(talk, "mari")
         else:
-            await responder.commit(talk, "u-1", fence=fence, silence_s=0.45)
+            await responder.commit(talk, TURN, fence=fence)
         finished = await hearing.until("reply.finished")
     assert finished["text"] == "富士山です。"
 
@@ -370,7 +393,7 @@ async def test_who_lost_the_floor_commits_nothing(hearing: Hearing) -> None:
         hearing.log.lose_floors()
         await hearing.log.take_floor(hearing.talk.id, "other")
         with pytest.raises(TakenOver):
-            await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+            await responder.commit(hearing.talk, TURN, fence=fence)
         assert model.running == 0
     assert await ends(hearing) == []
 
@@ -462,7 +485,7 @@ async def test_a_reply_that_cannot_be_followed_is_not_made_on(hearing: Hearing) 
         await responder.speculate(hearing.talk, words("元気？"))
         await begun(model)
         await hearing.log.append(hearing.talk.id, words("元気？"))
-        await responder.commit(hearing.talk, "u-1", fence=fence, silence_s=0.45)
+        await responder.commit(hearing.talk, TURN, fence=fence)
         await model.left.wait()
 
 

@@ -29,6 +29,7 @@ def test_a_pause_speculates_and_its_silence_commits(table: Table) -> None:
     (commit,) = table.at(0.1).taken()
     assert isinstance(commit, Commit) and commit.cause == "u-1"
     assert commit.silence_s == pytest.approx(0.45, abs=0.02)
+    assert commit.final_s == pytest.approx(0.4, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_noise_is_no_turn(table: Table) -> None:
 def test_typed_words_are_answered_at_once(table: Table) -> None:
     table.final("明日の天気は", who=None)
     guess, commit = table.taken()
-    assert isinstance(guess, Speculate) and commit == Commit("u-1", 0.0)
+    assert isinstance(guess, Speculate) and commit == Commit("u-1", 0.0, 0.0)
 
 
 def test_a_reply_that_does_not_begin_is_committed_again_and_given_up_in_the_end(

@@ -14,7 +14,8 @@ from kaiwa.domain.ids import TalkId
 from kaiwa.ports.measures import Measures
 
 _SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30)
-_STAGES: Final = ("first_token", "first_clause", "first_clip", "total")
+_TURN_STAGES: Final = ("final", "endpoint")
+_STAGES: Final = ("first_token", "first_clause", "first_clip", "first_sound", "total")
 
 
 class PrometheusMeasures:
@@ -31,6 +32,13 @@ class PrometheusMeasures:
         self._lag = Histogram(
             "kaiwa_recognition_lag_seconds",
             "from the end of live speech to its text being stored",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._turn_stages = Histogram(
+            "kaiwa_turn_seconds",
+            "from the last voiced sound of a turn to a stage of its end",
+            ["stage"],
             buckets=_SECONDS,
             registry=self._registry,
         )
@@ -53,9 +61,9 @@ class PrometheusMeasures:
 
     def replied(self, status: str, timing: Mapping[str, int]) -> None:
         self._replies.labels(status).inc()
-        for stage in _STAGES:
-            if stage in timing:
-                self._stages.labels(stage).observe(timing[stage] / 1000)
+        for histogram, stages in ((self._turn_stages, _TURN_STAGES), (self._stages, _STAGES)):
+            for stage in timing.keys() & stages:
+                histogram.labels(stage).observe(timing[stage] / 1000)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -259,10 +259,8 @@ class Floors:
                     await self._responder.discard(talk.id)
                 case Prefill(words=words):
                     await self._responder.prefill(talk, words)
-                case Commit(cause=cause, silence_s=silence_s) if attendance.fence is not None:
-                    await self._responder.commit(
-                        talk, cause, fence=attendance.fence, silence_s=silence_s
-                    )
+                case Commit() if attendance.fence is not None:
+                    await self._responder.commit(talk, decision, fence=attendance.fence)
                 case Cut(reply_id=reply_id, by=by, at=at):
                     await self._responder.stop(talk.id, ReplyId(reply_id), UserId(by), at)
         except TakenOver:

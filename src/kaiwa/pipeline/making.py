@@ -28,6 +28,7 @@ from kaiwa.pipeline.tasks import one_error, patiently
 from kaiwa.pipeline.voices import Speaker, VoiceBook
 from kaiwa.policy.clauses import Clause, ClauseSplitter
 from kaiwa.policy.own_part import OwnPart
+from kaiwa.policy.turn_decisions import Commit
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
@@ -64,22 +65,25 @@ class Reply:
     made_ahead: bool = False
     """Whether it was begun before the turn was over."""
     asked: float = field(default_factory=time.monotonic)
-    silence_ms: int | None = None
-    """How long the person had been silent when it was committed; None: it was asked for."""
+    turn: Commit | None = None
+    """What it answers; None: it was asked for."""
     _reached: dict[str, float] = field(default_factory=dict)
 
-    def mark(self, stage: str) -> None:
+    def mark(self, stage: str, *, ago_s: float = 0.0) -> None:
         """Note when a stage was first reached."""
-        self._reached.setdefault(stage, time.monotonic())
+        self._reached.setdefault(stage, time.monotonic() - ago_s)
 
     @property
     def timing(self) -> dict[str, int]:
-        """Milliseconds from the commit to each stage, 0 for what was ready by then; `endpoint` is
-        what lay between the person's last sound and the commit."""
+        """Milliseconds from the commit to each stage, 0 for what was ready by then; `final` and
+        `endpoint` are what lay between the person's last sound and its text, and the commit."""
         stages = {
             stage: max(0, round((at - self.asked) * 1000)) for stage, at in self._reached.items()
         }
-        return stages if self.silence_ms is None else {"endpoint": self.silence_ms, **stages}
+        if self.turn is None:
+            return stages
+        final, endpoint = round(self.turn.final_s * 1000), round(self.turn.silence_s * 1000)
+        return {"final": final, "endpoint": endpoint, **stages}
 
     @property
     def begun(self) -> str:

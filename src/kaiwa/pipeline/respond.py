@@ -18,7 +18,16 @@ from typing import Any, Final, Literal, Self
 import structlog
 
 from kaiwa.domain.chat import ChatMessage
-from kaiwa.domain.events import ReplyCut, ReplyFinished, ReplyStopping, UtteranceFinal
+from kaiwa.domain.events import (
+    Ephemeral,
+    Internal,
+    ReplyCut,
+    ReplyFinished,
+    ReplyPlayed,
+    ReplyStopping,
+    UtteranceFinal,
+    decode_ephemeral,
+)
 from kaiwa.domain.ids import EventId, ReplyId, TalkId, UserId
 from kaiwa.domain.talk import Talk
 from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
@@ -29,6 +38,7 @@ from kaiwa.pipeline.tasks import contained, patiently
 from kaiwa.pipeline.voices import VoiceBook
 from kaiwa.policy.heard import heard_text, joined
 from kaiwa.policy.opening import opening
+from kaiwa.policy.turn_decisions import Commit
 from kaiwa.ports.clip_store import ClipStore
 from kaiwa.ports.event_log import EventLog
 from kaiwa.ports.llm import ChatModel
@@ -97,13 +107,12 @@ class Responder:
         """Start a reply, or give the id of the one that is going on. `cause` is who asked."""
         return await self._claim(Reply(talk), cause, key=key)
 
-    async def commit(self, talk: Talk, cause: str, *, fence: int, silence_s: float) -> None:
-        """A turn is over: reply to it. `cause` is its last utterance.
+    async def commit(self, talk: Talk, turn: Commit, *, fence: int) -> None:
+        """A turn is over: reply to it.
 
         Raises TakenOver where this process has not the talk's floor any more.
         """
-        reply = Reply(talk, silence_ms=round(silence_s * 1000))
-        await self._claim(reply, cause, fence=fence)
+        await self._claim(Reply(talk, turn=turn), turn.cause, fence=fence)
 
     async def _claim(
         self, reply: Reply, cause: str, *, key: EventId | None = None, fence: int | None = None
@@ -112,7 +121,7 @@ class Responder:
         talk = reply.talk
         guess = await self._guessed(talk)
         if guess is not None:
-            guess.asked, guess.silence_ms = reply.asked, reply.silence_ms
+            guess.asked, guess.turn = reply.asked, reply.turn
             guess.made_ahead = True
         try:
             claim = await self._log.claim_reply(
@@ -206,7 +215,7 @@ class Responder:
         with reply.keeping_errors():
             if not reply.messages:
                 reply.messages = await self._prompts.of(reply.talk)
-                if reply.silence_ms is not None:
+                if reply.turn is not None:
                     reply.opening = self._opening(reply.talk, reply.messages)
             await self._maker.make(reply)
 
@@ -264,8 +273,13 @@ class Responder:
         """Make a reply and store how it ended, whatever happens on the way."""
 
         def on_payload(payload: str) -> None:
-            if reply.reply_id in payload and _asks_to_stop(payload, reply.reply_id):
-                reply.stop()
+            if reply.reply_id not in payload:
+                return
+            match _told(payload):
+                case ReplyStopping(reply_id=reply.reply_id):
+                    reply.stop()
+                case ReplyPlayed(reply_id=reply.reply_id, clause=0, ms=ms):
+                    reply.mark("first_sound", ago_s=ms / 1000)
 
         talk = reply.talk.id
         try:
@@ -324,10 +338,8 @@ def _status(reply: Reply, making: asyncio.Task[None]) -> Status:
     return "complete" if reply.error is None else "failed"
 
 
-def _asks_to_stop(payload: str, reply: ReplyId) -> bool:
+def _told(payload: str) -> Ephemeral | Internal | None:
     try:
-        values = json.loads(payload)
-    except ValueError:  # somebody else's NOTIFY
-        return False
-    asked = isinstance(values, dict) and values.get("type") == "reply.stopping"
-    return bool(asked and values.get("reply_id") == reply)
+        return decode_ephemeral(json.loads(payload))
+    except ValueError:  # a durable one, or somebody else's NOTIFY
+        return None

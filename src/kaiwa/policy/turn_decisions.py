@@ -28,10 +28,12 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The turn is over: reply. `silence_s` has passed since its last voiced sound."""
+    """The turn is over: reply. `silence_s` has passed since its last voiced sound, and its text was
+    known `final_s` after that."""
 
     cause: str
     silence_s: float
+    final_s: float
 
 
 @dataclass(frozen=True, slots=True)

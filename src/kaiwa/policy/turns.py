@@ -94,7 +94,7 @@ class Turns:
         self._has_player = False
         self._answered_at = float("-inf")
         self._turn_began = float("-inf")
-        self._silent = float("-inf")
+        self._silent = self._known = float("-inf")
         self._score: float | None = None
         self._typed = False
         self._guess: tuple[str, ...] = ()
@@ -261,6 +261,7 @@ class Turns:
             self._silent = self._turn_began = now
         if over is Words.SPEECH and self.talk.mode is not Mode.BUTTON:
             self._pending.append(event)
+            self._known = now
         elif reply is None:
             self._prefill = [Prefill(None)]
 
@@ -311,7 +312,8 @@ class Turns:
             self._guess = guess
         if self._may_commit(now):
             if guess:
-                decisions.append(Commit(self._pending[-1].utterance_id, now - self._silent))
+                cause, silent = self._pending[-1].utterance_id, self._silent
+                decisions.append(Commit(cause, now - silent, max(0.0, self._known - silent)))
                 self._commit_again = now + RETRY_S
             else:
                 self._pending = []  # nobody called the agent

@@ -16,9 +16,9 @@ test('timing: a stage that was measured out of order takes no time', () => {
 });
 
 test('timing: a turn that ended by itself counts from where the voice stopped', () => {
-  const turn = reply({ endpoint: 700, first_clause: 0, first_clip: 50, total: 900 });
+  const turn = reply({ final: 400, endpoint: 700, first_clause: 0, first_clip: 50, total: 900 });
   equal(waterfall(turn).map(({ stage, from, to }) => [stage, from, to]), [
-    ['endpoint', 0, 700], ['first_clause', 700, 700], ['first_clip', 700, 750], ['total', 750, 1600],
+    ['final', 0, 400], ['endpoint', 400, 700], ['first_clause', 700, 700], ['first_clip', 700, 750], ['total', 750, 1600],
   ]);
   equal(reached(turn, 'first_clip'), 750);
   equal(statistics([turn]).stages.at(-1), { stage: 'total', p50: 1600, p95: 1600 });

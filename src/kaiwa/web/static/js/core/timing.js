@@ -2,8 +2,10 @@
 
 /** @import {Entry, Reply} from '../types.js' */
 
-/** In the order in which they happen; `endpoint` where the turn ended by itself. */
-const STAGES = /** @type {const} */ (['endpoint', 'first_token', 'first_clause', 'first_clip', 'total']);
+/** In the order in which they happen; `final` and `endpoint` where the turn ended by itself. */
+const STAGES = /** @type {const} */ (
+  ['final', 'endpoint', 'first_token', 'first_clause', 'first_clip', 'first_sound', 'total']
+);
 
 /**
  * When a reply came to a stage: in ms since the voice stopped, or the button was pressed.
@@ -12,7 +14,7 @@ const STAGES = /** @type {const} */ (['endpoint', 'first_token', 'first_clause',
  */
 export function reached({ timing }, stage) {
   const { endpoint = 0, [stage]: ms } = timing;
-  return stage === 'endpoint' || ms === undefined ? ms : endpoint + ms;
+  return stage === 'final' || stage === 'endpoint' || ms === undefined ? ms : endpoint + ms;
 }
 
 /**
