@@ -1,7 +1,7 @@
 """How long the answer takes when nobody presses a button, and how often it comes too early.
 
     python -m bench.turns [--language ja] [--rounds 1] [--questions DIR] [--no-pauses]
-                         [--no-overs]
+                         [--no-overs] [--picture FILE.png]
 
 Starts a `kaiwa serve` of its own with the default models and speaks the wire protocol to it: each
 question is streamed in real time into a hands-free talk (L16, 50-ms blocks, each sent when its
@@ -13,7 +13,8 @@ All times are seconds from the last voiced sample of the recording, by the wall 
 client. `final`: the last text; `commit`: `reply.started`; `token`: the first `reply.delta`;
 `clause`: the first `reply.clause`; `clip`: its sound is here; `voice`: the same and the silence
 at the head of the clip: the latency itself; `more`: the second clause can be heard, which is what
-counts of an answer that begins with えーと.
+counts of an answer that begins with えーと. `--picture` draws the stages of each question, in the
+table's order, medians of the rounds.
 
 The second table has sentences with a pause inside. `begun`: a reply was started before the person
 had finished; `heard`: a clause of it was there to be played by then.
@@ -56,6 +57,7 @@ from bench.turn_sounds import (
     questions,
     silence,
 )
+from bench.waterfall import draw
 from kaiwa.domain.audio import SAMPLE_RATE, Samples
 
 HEAD_S = 0.8  # silence before each recording: the microphone is open already
@@ -86,6 +88,7 @@ async def main() -> None:
     parser.add_argument("--questions", type=Path, default=os.environ.get("KAIWA_SPEECH_DIR"))
     parser.add_argument("--no-pauses", action="store_true")
     parser.add_argument("--no-overs", action="store_true")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png")
     given = parser.parse_args()
     console = Console(width=120)
     languages = given.language or sorted(QUESTIONS)
@@ -95,9 +98,13 @@ async def main() -> None:
         async with serving(Path(folder)) as server, server.client() as http:
             await asyncio.sleep(IDLE_S)
             table = Table("language", "question", *STAGES, "server's timing, ms", box=None)
+            drawn = []
             for language, sounds in recordings.items():
-                await answer_all(table, http, language, sounds, given.rounds)
+                turns = await answer_all(table, http, language, sounds, given.rounds)
+                drawn += _by_question(language, turns, len(sounds))
             console.print(table)
+            if given.picture:
+                draw(drawn, STAGES[: STAGES.index("more")], given.picture)
             for language, sounds in pauses.items():
                 console.print(await false_starts(http, language, sounds))
             for language in [] if given.no_overs else languages:
@@ -110,7 +117,7 @@ async def answer_all(
     language: str,
     sounds: Sequence[tuple[str, Samples]],
     rounds: int,
-) -> None:
+) -> list[Turn]:
     turns = []
     async with Talking(http, language) as talk:
         for name, sound in list(sounds) * rounds:
@@ -127,6 +134,23 @@ async def answer_all(
             table.add_row(
                 language, f"{label} of {len(answered)}/{len(turns)}", *_cells(row), style="bold"
             )
+    return turns
+
+
+def _by_question(
+    language: str, turns: Sequence[Turn], count: int
+) -> list[tuple[str, dict[str, float]]]:
+    """The median of each stage over the rounds of each of `count` questions."""
+    found = []
+    for at in range(count):
+        rounds = [turn.stages for turn in turns[at::count]]
+        stages = {
+            stage: statistics.median(each[stage] for each in rounds if stage in each)
+            for stage in STAGES
+            if any(stage in each for each in rounds)
+        }
+        found.append((f"{language} {at + 1}", stages))
+    return found
 
 
 async def false_starts(
