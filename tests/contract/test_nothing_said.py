@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
 from kaiwa.adapters.asr_whisper import WhisperRecogniser
 from kaiwa.adapters.vad_silero import SileroVoiceActivity
-from kaiwa.domain.audio import Samples
+from kaiwa.domain.audio import Samples, ms_to_samples
+from kaiwa.domain.speech import Hypothesis
 from kaiwa.transcribing import Said, Transcription
 from tests.fakes.noises import NOISES, noise
 from tests.fakes.speech import english, japanese
@@ -25,13 +28,28 @@ async def recogniser() -> AsyncIterator[WhisperRecogniser]:
     await recogniser.close()
 
 
+class Watched(Transcription):
+    """Somebody watches the words come."""
+
+    shown = ""
+
+    def needs_hypotheses(self) -> bool:
+        return True
+
+    async def on_hypothesis(self, start: int, hypothesis: Hypothesis) -> None:
+        self.shown += hypothesis.stable + hypothesis.tentative
+
+
 async def heard(recogniser: WhisperRecogniser, sound: Samples, language: str | None) -> str:
+    """All that was shown, and what was written down."""
     said: list[Said] = []
-    transcription = Transcription(recogniser, SileroVoiceActivity, language, said.append)
-    async with transcription.working():
-        await transcription.hear(sound)
-        await transcription.flush()
-    return " ".join(each.text for each in said)
+    watched = Watched(recogniser, SileroVoiceActivity, language, said.append)
+    async with watched.working():
+        for block in np.array_split(sound, 1 + len(sound) // ms_to_samples(250)):
+            await watched.hear(block)
+            await asyncio.sleep(0.01)  # or hypotheses have no time
+        await watched.flush()
+    return watched.shown + "".join(each.text for each in said)
 
 
 @pytest.mark.parametrize("name", NOISES)
