@@ -310,11 +310,14 @@ async def test_the_model_is_free_before_the_next_attempt_begins(hearing: Hearing
 
 @asynccontextmanager
 async def opening(
-    hearing: Hearing, model: ScriptedChatModel, language: str = "ja"
+    hearing: Hearing,
+    model: ScriptedChatModel,
+    language: str = "ja",
+    voice: ToneVoices | None = None,
 ) -> AsyncIterator[tuple[Responder, int]]:
     """A responder whose voice has said all openings before."""
     model.continues = True
-    voices = VoiceBook([ToneVoices(language)])
+    voices = VoiceBook([voice or ToneVoices(language)])
     for text in OPENINGS[language]:
         await voices.speak(text, voices.voices[0])
     async with answering(hearing, model, voices=voices) as answers:
@@ -331,6 +334,24 @@ async def test_an_answer_begins_with_what_can_be_said_at_once(hearing: Hearing) 
     assert finished["text"] == f"{begun['text']}富士山です。"
     assert begun["text"] in OPENINGS["ja"] and [each["text"] for each in more] == ["富士山です。"]
     assert model.asked[0][-1] == ChatMessage("assistant", begun["text"])
+
+
+async def test_behind_an_opening_one_clause_is_made_ahead_of_the_commit(hearing: Hearing) -> None:
+    go_on = asyncio.Event()
+    model = ScriptedChatModel(["富士山です。", "二番目は北岳ですね。", Hold(go_on)])
+    voice = ToneVoices()
+    async with opening(hearing, model, voice=voice) as (responder, fence):
+        voice.spoken.clear()
+        voice.spoke.clear()
+        await responder.speculate(hearing.talk, words("一番高い山は何ですか？"))
+        await voice.spoke.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert voice.spoken == ["富士山です。"]
+        await hearing.log.append(hearing.talk.id, words("一番高い山は何ですか？"))
+        await responder.commit(hearing.talk, TURN, fence=fence)
+        go_on.set()
+        await hearing.until("reply.finished")
 
 
 @pytest.mark.parametrize("pieces", [["it", " is Fuji."], [" it", " is Fuji."]])

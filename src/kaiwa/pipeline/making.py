@@ -202,7 +202,8 @@ class Maker:
         self, reply: Reply, clauses: asyncio.Queue[Clause | None], speaker: Speaker
     ) -> None:
         """Clause by clause. A voice may be slower than it sounds, so while one clause is made the
-        next is begun, where its text is there; ahead of the commit, only the first is made."""
+        next is begun, where its text is there; ahead of the commit, only the first is made, and
+        an opening, which costs nothing."""
         made: asyncio.Queue[tuple[Clause, Sounding] | None] = asyncio.Queue(1)
         places = asyncio.Semaphore(CLIPS_AT_ONCE)
 
@@ -214,7 +215,8 @@ class Maker:
             tasks.create_task(self._tell_clauses(reply, made, speaker))
             while (clause := await clauses.get()) is not None:
                 await made.put((clause, tasks.create_task(sound(clause, reply.text))))
-                await reply.committed.wait()
+                if clause.end > len(reply.opening):
+                    await reply.committed.wait()
             await made.put(None)
 
     async def _tell_clauses(
