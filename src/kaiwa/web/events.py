@@ -173,9 +173,9 @@ class EventStream(Response):
     async def _send_on(self, talk: TalkId, groups: AsyncIterator[Group]) -> None:
         presences = self._services.presences
         here = presences.arrive(talk, self, self._user)
-        await self._tell(talk, RollCall(process=presences.process))
-        await self._tell(talk, _presence(self._user, "here"))
         try:
+            await self._tell(talk, RollCall(process=presences.process))
+            await self._tell(talk, _presence(self._user, "here"))
             async for group in groups:
                 for part in self._parts(group):
                     await self._write_all(talk, part)
