@@ -44,11 +44,14 @@ out = Console(highlight=False)
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one line and exit status 1."""
+    """Run the command line; errors of ours and the system's become one line and exit status 1."""
     try:
         cli()
     except KaiwaError as error:
         print(f"kaiwa: {error.message}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:  # a folder that cannot be, a disk that is full
+        print(f"kaiwa: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

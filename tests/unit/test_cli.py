@@ -199,9 +199,22 @@ def test_a_database_that_cannot_be_used_is_one_line(
 ) -> None:
     for url in ("nonsense", f"postgresql://nobody@/nothing?host={nowhere}"):
         monkeypatch.setenv("DATABASE_URL", url)
-        assert run(monkeypatch, "user", "list") == 1
+        for command in (("user", "list"), ("restore", "kaiwa.backup")):
+            assert run(monkeypatch, *command) == 1
+            printed = capsys.readouterr()
+            assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+
+
+def test_a_data_folder_that_cannot_be_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    (nowhere / "file").touch()
+    monkeypatch.setattr("kaiwa.cli.pull_needed", lambda settings: None)
+    for command in (("user", "list"), ("serve", "--tls"), ("serve", "--no-open")):
+        assert run(monkeypatch, *command, "--data", "file/data") == 1
         printed = capsys.readouterr()
         assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+        assert str(nowhere / "file") in printed.err
 
 
 def test_a_file_of_settings_that_is_broken_is_one_line(
