@@ -16,7 +16,7 @@ from kaiwa import __version__
 from kaiwa.cli_models import models_cli, pull_needed
 from kaiwa.cli_users import Data, token, user_cli
 from kaiwa.domain.ids import TalkId
-from kaiwa.errors import BadRequest, KaiwaError
+from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.logs import to_stderr
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
@@ -107,10 +107,15 @@ def backup(
 ) -> None:
     """Write everything, talks, sound and accounts, to one file; also while kaiwa serve runs."""
     from kaiwa.adapters.postgres.backup import dump
+    from kaiwa.adapters.postgres.embedded import is_made
     from kaiwa.database import address_of
 
+    settings = read_settings(data=data)
+    if not (settings.database_url or is_made(settings.data)):
+        raise NotFound(f"there is no database in {settings.data}; give the --data of kaiwa serve")
+
     async def run() -> None:
-        async with address_of(read_settings(data=data), alone=False) as url:
+        async with address_of(settings, alone=False) as url:
             await asyncio.to_thread(dump, url, file)
 
     asyncio.run(run())

@@ -217,6 +217,14 @@ def test_a_data_folder_that_cannot_be_is_one_line(
         assert str(nowhere / "file") in printed.err
 
 
+def test_a_folder_without_talks_is_not_backed_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    assert run(monkeypatch, "backup", "kaiwa.backup", "--data", "mistyped") == 1
+    assert f"no database in {nowhere / 'mistyped'}" in capsys.readouterr().err
+    assert list(nowhere.iterdir()) == []
+
+
 def test_a_file_of_settings_that_is_broken_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
 ) -> None:
