@@ -167,6 +167,7 @@ def test_what_cannot_be_heard_again_says_why(
 ERRORS = [
     (("serve", "--port", "70000"), "port"),
     (("serve", "--cert", "nowhere.pem", "--key", "nowhere.pem"), "there is no file nowhere.pem"),
+    (("serve", "--cert", __file__, "--key", __file__), f"{__file__} and {__file__}"),
     (("serve", "--host", "0.0.0.0"), "without TLS"),  # noqa: S104
     (("serve", "--host", "::"), "--behind-proxy"),
     (("serve", "--behind-proxy", "talk.example"), "https://host"),
