@@ -16,7 +16,7 @@ from kaiwa import __version__
 from kaiwa.cli_models import models_cli, pull_needed
 from kaiwa.cli_users import Data, token, user_cli
 from kaiwa.domain.ids import TalkId
-from kaiwa.errors import BadRequest, KaiwaError
+from kaiwa.errors import BadRequest, KaiwaError, NotFound
 from kaiwa.logs import to_stderr
 from kaiwa.ports.asr import Recogniser
 from kaiwa.settings import DEFAULT_PORT, read_settings
@@ -44,11 +44,14 @@ out = Console(highlight=False)
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one line and exit status 1."""
+    """Run the command line; errors of ours and the system's become one line and exit status 1."""
     try:
         cli()
     except KaiwaError as error:
         print(f"kaiwa: {error.message}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:  # a folder that cannot be, a disk that is full
+        print(f"kaiwa: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -104,10 +107,15 @@ def backup(
 ) -> None:
     """Write everything, talks, sound and accounts, to one file; also while kaiwa serve runs."""
     from kaiwa.adapters.postgres.backup import dump
+    from kaiwa.adapters.postgres.embedded import is_made
     from kaiwa.database import address_of
 
+    settings = read_settings(data=data)
+    if not (settings.database_url or is_made(settings.data)):
+        raise NotFound(f"there is no database in {settings.data}; give the --data of kaiwa serve")
+
     async def run() -> None:
-        async with address_of(read_settings(data=data), alone=False) as url:
+        async with address_of(settings, alone=False) as url:
             await asyncio.to_thread(dump, url, file)
 
     asyncio.run(run())

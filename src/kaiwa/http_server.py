@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import socket
 import sys
 from contextlib import suppress
 from functools import partial
@@ -31,6 +32,8 @@ def http_server(
     application: Any, host: str, port: int, cert: Path | None = None, key: Path | None = None
 ) -> Any:
     """A server for the running event loop: `serve()` it, `stop()` it."""
+    if ":" not in host:
+        host = socket.gethostbyname(host)  # it knows no names
     kind: type[Server] = Server
     if cert is not None:
         kind, application = _TlsServer, IdleConnections(application, port)

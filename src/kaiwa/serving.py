@@ -9,6 +9,7 @@ import ipaddress
 import os
 import signal
 import socket
+import ssl
 import webbrowser
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +52,7 @@ async def serve(
         cert, key = await asyncio.to_thread(local_certificate, settings.data / "tls", names)
     site = Site(settings.port, secure, settings.behind_proxy, names)
     async with running(settings, site) as services:
+        _check_port(settings)  # again: on a first start minutes have passed
         server = http_server(create_application(services), settings.host, settings.port, cert, key)
         keep_pauses_short()
         server.workers_kill_timeout = CLOSE_S
@@ -69,6 +71,8 @@ def check(settings: Settings, *, tls: bool, cert: Path | None, key: Path | None)
     for file in (cert, key):
         if file is not None and not file.is_file():
             raise SetupError(f"there is no file {file}")
+    if cert is not None:
+        _check_certificate(cert, key)
     _check_binding(settings, secure=tls or cert is not None)
     _check_port(settings)
 
@@ -143,6 +147,16 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+def _check_certificate(cert: Path, key: Path | None) -> None:
+    try:
+        # The password is none: for a key that has one, OpenSSL would ask on the terminal.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, "")
+    except OSError as error:
+        raise SetupError(
+            f"{cert} and {key} are no certificate and its key, in PEM without a password ({error})"
+        ) from error
 
 
 def _check_binding(settings: Settings, *, secure: bool) -> None:

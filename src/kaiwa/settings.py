@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -21,6 +21,13 @@ from kaiwa.errors import SetupError
 
 DEFAULT_PORT = 8600
 _PORTS = {"http": 80, "https": 443}
+_SCHEMES = {
+    "bus_url": ("nats", "tls"),
+    "asr_url": ("tcp",),
+    "llm_url": ("http", "https"),
+    "voicevox_url": ("http", "https"),
+    "speech_url": ("http", "https"),
+}
 CHOSEN_RECOGNISER = "asr-model"
 """File of the data folder: the weights that were chosen on the page."""
 OLLAMA_USUAL_URL = "http://127.0.0.1:11434"
@@ -63,7 +70,11 @@ class Settings(BaseSettings):
         "", validation_alias=AliasChoices("WHISPER_HOST", "whisper_host"), repr=False
     )
     whisper_port: int = Field(
-        43001, validation_alias=AliasChoices("WHISPER_PORT", "whisper_port"), repr=False
+        43001,
+        ge=1,
+        le=65535,
+        validation_alias=AliasChoices("WHISPER_PORT", "whisper_port"),
+        repr=False,
     )
 
     llm_url: str = Field(
@@ -94,13 +105,15 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()  # children run in folders of their own
 
-    @field_validator("bus_url")
+    @field_validator(*_SCHEMES)
     @classmethod
-    def _nats(cls, value: str) -> str:
-        if value and (
-            urlsplit(value).scheme not in ("nats", "tls") or not urlsplit(value).hostname
-        ):
-            raise ValueError("must be nats://host:port or tls://host:port")
+    def _address(cls, value: str, field: ValidationInfo) -> str:
+        schemes = _SCHEMES[field.field_name or ""]
+        parts = urlsplit(value)
+        port = parts.port  # raises ValueError where it is none
+        whole = parts.scheme in schemes and parts.hostname and (port or schemes != ("tcp",))
+        if value and not whole:
+            raise ValueError(f"must be {' or '.join(f'{each}://host:port' for each in schemes)}")
         return value
 
     @field_validator("behind_proxy")
@@ -151,11 +164,8 @@ class Settings(BaseSettings):
     def recogniser_address(self) -> tuple[str, int] | None:
         """Host and port of a recogniser over TCP, or None for the embedded one."""
         if self.asr_url:
-            scheme, _, rest = self.asr_url.partition("://")
-            host, colon, port = rest.rstrip("/").rpartition(":")
-            if scheme != "tcp" or not colon or not host or not port.isdigit():
-                raise SetupError(f"KAIWA_ASR_URL must be tcp://host:port, not {self.asr_url}")
-            return host.strip("[]"), int(port)
+            address = urlsplit(self.asr_url)
+            return address.hostname or "", address.port or 0
         if self.whisper_host:
             return self.whisper_host, self.whisper_port
         return None
@@ -173,5 +183,5 @@ def read_settings(**given: object) -> Settings:
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
         raise SetupError(f"wrong settings: {wrong}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SetupError(f"kaiwa.toml cannot be read: {error}") from error

@@ -153,9 +153,27 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
             writer.write(b" ")
 
     dripping = asyncio.create_task(drip())
-    answer = await reader.readuntil(b"\r\n")
+    answer = await reader.readuntil(b"}}")
     dripping.cancel()
     assert answer.startswith(b"HTTP/1.1 408")
+    assert b'"stream_stalled"' in answer and b'"retryable":true' in answer
+    writer.close()
+
+
+async def test_a_listener_who_promised_a_body_is_no_fault_of_ours(
+    home: House, mari: Guest, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "BODY_S", 0.5)
+    talk = await mari.new_talk()
+    host, port = home.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    bearer = mari.http.headers["authorization"]
+    writer.write(
+        f"GET /talks/{talk}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {bearer}\r\n"
+        "Connection: close\r\nContent-Length: 9\r\n\r\n".encode()
+    )
+    assert b"event: ready" in await reader.read()  # to its end
+    assert "request_crashed" not in written.getvalue()
     writer.close()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -10,6 +12,8 @@ import pytest
 
 from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.sweeping import sweep
+from kaiwa.domain.events import encode
+from kaiwa.policy.export import export
 from tests.integration.house import Guest, House
 from tests.sounds import speech
 
@@ -187,6 +191,30 @@ STARTED = {"type": "reply.started", "reply_id": "r", "generation": 1, "cause": "
 def document(*events: object, **changes: object) -> str:
     talk = {"title": "", "created_at": "2026-01-01T00:00:00Z"}
     return json.dumps({"kaiwa": 1, "talk": talk, "events": events, **changes})
+
+
+async def test_a_long_talk_is_taken_in_and_given_out_beside_the_others(
+    mari: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def noting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            threads.append(threading.current_thread())
+            return function(*given)
+
+        return noted
+
+    monkeypatch.setattr("kaiwa.adapters.postgres.talks.encode", noting(encode))
+    monkeypatch.setattr("kaiwa.web.talks.export", noting(export))
+    monkeypatch.setattr("kaiwa.adapters.postgres.talks.BATCH", 2)
+    said = [{**UTTERANCE, "utterance_id": f"u{n}", "text": f"t{n}"} for n in range(5)]
+    new = (await mari.http.post("/talks/import", content=document(*said))).json()["id"]
+    text = (await mari.http.get(f"/talks/{new}/export?format=txt")).text
+    assert text == "".join(f"n: t{n}\n" for n in range(5))
+    found = (await mari.http.get("/search", params={"q": "t"})).json()["results"]
+    assert {hit["seq"]: hit["text"] for hit in found} == {n + 2: f"t{n}" for n in range(5)}
+    assert len(threads) == 6 and threading.main_thread() not in threads
 
 
 @pytest.mark.parametrize(

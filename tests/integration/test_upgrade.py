@@ -23,6 +23,7 @@ from kaiwa.adapters.postgres.migrate import migrate
 from kaiwa.adapters.postgres.readings import read_lines
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.domain.ids import ClipId, TalkId, UserId
+from kaiwa.errors import SetupError
 from kaiwa.policy.transcript import lines
 
 AT = "2026-01-02T03:04:05.678Z"
@@ -123,3 +124,11 @@ async def test_a_database_of_the_first_schema_becomes_todays(old_url: str) -> No
         assert await clips.voice(TalkId("kept"), ClipId("c1")) == "tone:ja"
         user = await PostgresAccounts(database).credentials("まり")
         assert user is not None and user.user.id == "mari"
+
+
+async def test_the_database_of_a_newer_kaiwa_is_left_alone(database_url: str) -> None:
+    database = await asyncpg.connect(database_url)
+    await database.execute("UPDATE alembic_version SET version_num = '9999'")
+    await database.close()
+    with pytest.raises(SetupError, match="newer kaiwa"):
+        await migrate(database_url)

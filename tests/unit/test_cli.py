@@ -167,6 +167,7 @@ def test_what_cannot_be_heard_again_says_why(
 ERRORS = [
     (("serve", "--port", "70000"), "port"),
     (("serve", "--cert", "nowhere.pem", "--key", "nowhere.pem"), "there is no file nowhere.pem"),
+    (("serve", "--cert", __file__, "--key", __file__), f"{__file__} and {__file__}"),
     (("serve", "--host", "0.0.0.0"), "without TLS"),  # noqa: S104
     (("serve", "--host", "::"), "--behind-proxy"),
     (("serve", "--behind-proxy", "talk.example"), "https://host"),
@@ -199,9 +200,30 @@ def test_a_database_that_cannot_be_used_is_one_line(
 ) -> None:
     for url in ("nonsense", f"postgresql://nobody@/nothing?host={nowhere}"):
         monkeypatch.setenv("DATABASE_URL", url)
-        assert run(monkeypatch, "user", "list") == 1
+        for command in (("user", "list"), ("restore", "kaiwa.backup")):
+            assert run(monkeypatch, *command) == 1
+            printed = capsys.readouterr()
+            assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+
+
+def test_a_data_folder_that_cannot_be_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    (nowhere / "file").touch()
+    monkeypatch.setattr("kaiwa.cli.pull_needed", lambda settings: None)
+    for command in (("user", "list"), ("serve", "--tls"), ("serve", "--no-open")):
+        assert run(monkeypatch, *command, "--data", "file/data") == 1
         printed = capsys.readouterr()
         assert printed.err.startswith("kaiwa: ") and printed.err.count("\n") == 1
+        assert str(nowhere / "file") in printed.err
+
+
+def test_a_folder_without_talks_is_not_backed_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    assert run(monkeypatch, "backup", "kaiwa.backup", "--data", "mistyped") == 1
+    assert f"no database in {nowhere / 'mistyped'}" in capsys.readouterr().err
+    assert list(nowhere.iterdir()) == []
 
 
 def test_a_file_of_settings_that_is_broken_is_one_line(

@@ -61,6 +61,7 @@ class Stand:
         self.fan_out = fan_out
         self.closing = asyncio.Event()
         self.browser = Browser()
+        self.presences = Presences()
 
     def open(self, after: int = 0, user: Any = MARI) -> asyncio.Task[None]:
         parts: Any = SimpleNamespace(
@@ -70,7 +71,7 @@ class Stand:
             closing=self.closing,
             listeners=set(),
             messages=Messages(),
-            presences=Presences(),
+            presences=self.presences,
             sessions=SimpleNamespace(watching=lambda *_: nullcontext()),
         )
         stream = EventStream(
@@ -128,6 +129,24 @@ async def test_a_browser_that_leaves_is_told_of_to_the_others(stand: Stand) -> N
     stand.browser.gone.set()
     await stream
     assert (await stand.hearing.until("presence"))["state"] == "gone"
+
+
+async def test_a_browser_that_leaves_while_it_is_announced_is_here_no_more(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = asyncio.Event()
+
+    async def tell(*_: object) -> None:
+        telling.set()
+        if not stand.browser.gone.is_set():  # a database that takes its time
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(stand.hearing.log, "tell", tell)
+    stream = stand.open()
+    await telling.wait()
+    stand.browser.gone.set()
+    await stream
+    assert stand.presences.arrive(stand.hearing.talk.id, object(), KEN) == []
 
 
 async def test_who_came_back_reads_past_the_time_they_left(stand: Stand) -> None:

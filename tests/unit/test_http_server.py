@@ -13,6 +13,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from kaiwa import http_server
+from kaiwa import serving as serving_module
+from kaiwa.errors import SetupError
+from kaiwa.settings import read_settings
 from kaiwa.tls import local_certificate
 from tests.ports import free_port, until_listening
 
@@ -27,9 +30,11 @@ async def slow_or_not(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(cert: Path | None = None, key: Path | None = None) -> AsyncIterator[int]:
+async def serving(
+    cert: Path | None = None, key: Path | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     port = free_port()
-    server = http_server.http_server(slow_or_not, "127.0.0.1", port, cert, key)
+    server = http_server.http_server(slow_or_not, host, port, cert, key)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())
         await until_listening(port)
@@ -80,6 +85,27 @@ async def test_nor_is_it_over_tls(tls_port: int, version: str, said: bytes) -> N
     await reader.read()  # to the end, which comes
     assert open_files() <= before + 2, "looking leaves files open"
     writer.close()
+
+
+async def test_a_host_may_be_a_name() -> None:
+    async with serving(host="localhost") as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+
+
+async def test_a_port_that_somebody_took_meanwhile_is_shared_with_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as port:
+
+        @asynccontextmanager
+        async def running(*_: object) -> AsyncIterator[None]:
+            yield
+
+        monkeypatch.setattr(serving_module, "running", running)
+        settings = read_settings(port=port)
+        with pytest.raises(SetupError, match=f"127.0.0.1:{port}.*--port"):
+            await serving_module.serve(settings, tls=False, cert=None, key=None, open_page=False)
 
 
 async def test_only_the_newest_tls_is_spoken(tls_port: int) -> None:

@@ -61,10 +61,25 @@ def test_a_recognisers_address(url: str, address: tuple[str, int]) -> None:
     assert read_settings(asr_url=url).recogniser_address == address
 
 
-@pytest.mark.parametrize("url", ["gpu:43001", "tcp://gpu", "http://gpu:1", "tcp://:1", "tcp://g:x"])
-def test_a_recognisers_address_that_is_none(url: str) -> None:
-    with pytest.raises(SetupError, match="tcp://host:port"):
-        _ = read_settings(asr_url=url).recogniser_address
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        *(("asr_url", url) for url in ("gpu:43001", "tcp://gpu", "http://gpu:1", "tcp://:1")),
+        *(("asr_url", url) for url in ("tcp://g:x", "tcp://g:99999", "tcp://g:²")),
+        *(("llm_url", url) for url in ("localhost:11434", "http://[", "http://gpu:99999")),
+        *(("voicevox_url", "127.0.0.1:50021"), ("speech_url", "ftp://gpu"), ("bus_url", "gpu")),
+        ("bus_url", "nats://gpu:99999"),
+    ],
+)
+def test_an_address_that_is_none_is_told_at_once(name: str, url: str) -> None:
+    with pytest.raises(SetupError, match=f"{name}: .*(must be [a-z]+://host:port|Port|IPv6)"):
+        read_settings(**{name: url})
+
+
+def test_a_port_that_is_none_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPER_PORT", "70000")
+    with pytest.raises(SetupError, match="WHISPER_PORT"):
+        read_settings()
 
 
 def test_allowed_hosts_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,10 +102,11 @@ def test_a_wrong_value_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_broken_file_is_said_in_one_line(nowhere: Path) -> None:
-    (nowhere / "kaiwa.toml").write_text("port = = 1")
-    with pytest.raises(SetupError, match=r"kaiwa\.toml") as caught:
-        read_settings()
-    assert "\n" not in caught.value.message
+    for broken in (b"port = = 1", b"# \x89\xef\n"):  # the second: Shift_JIS
+        (nowhere / "kaiwa.toml").write_bytes(broken)
+        with pytest.raises(SetupError, match=r"kaiwa\.toml") as caught:
+            read_settings()
+        assert "\n" not in caught.value.message
 
 
 def test_settings_do_not_change_and_hide_their_secrets() -> None:

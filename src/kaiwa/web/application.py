@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kaiwa import __version__
-from kaiwa.errors import Forbidden, KaiwaError, TooManyTries
+from kaiwa.errors import Forbidden, KaiwaError, StreamStalled, TooManyTries
 from kaiwa.web import auth, events, invites, models, replies, sound, talks, voices
 from kaiwa.web.asking import COOKIES, signed_in
 from kaiwa.web.page import page_router
@@ -231,12 +231,9 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {
-        404: "not_found",
-        405: "method_not_allowed",
-        408: "stream_stalled",
-        413: "too_much",
-    }
+    if error.status_code == StreamStalled.status:
+        return await _on_error(request, StreamStalled(error.detail))
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_much"}
     code = codes.get(error.status_code, "bad_request")
     if error.status_code != 404:
         note_refusal(request, code)

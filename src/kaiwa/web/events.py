@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -173,9 +174,9 @@ class EventStream(Response):
     async def _send_on(self, talk: TalkId, groups: AsyncIterator[Group]) -> None:
         presences = self._services.presences
         here = presences.arrive(talk, self, self._user)
-        await self._tell(talk, RollCall(process=presences.process))
-        await self._tell(talk, _presence(self._user, "here"))
         try:
+            await self._tell(talk, RollCall(process=presences.process))
+            await self._tell(talk, _presence(self._user, "here"))
             async for group in groups:
                 for part in self._parts(group):
                     await self._write_all(talk, part)
@@ -238,8 +239,9 @@ class EventStream(Response):
             return  # presence is a courtesy
 
     async def _end_on_disconnect(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        with contextlib.suppress(HTTPException):  # a body that is too long, or does not come
+            while (await receive())["type"] != "http.disconnect":
+                pass
         self._over.set()
 
     async def _end_on_closing(self) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from kaiwa.domain.ids import TalkId
 from kaiwa.domain.talk import Role
 from kaiwa.errors import DatabaseDown, Forbidden, NotFound
+from kaiwa.pipeline.tasks import DATABASE_RETRY_S
 from kaiwa.web.asking import open_talk
 from kaiwa.web.services import Services
 from kaiwa.web.sessions import SignedIn
@@ -37,7 +38,8 @@ async def watched(
             try:
                 await open_talk(services, found.user, talk, least)
             except DatabaseDown:
-                continue  # the reconnect wakes us
+                await asyncio.sleep(DATABASE_RETRY_S)
+                changed.set()
             except (NotFound, Forbidden):
                 lost()
                 return

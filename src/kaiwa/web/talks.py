@@ -209,7 +209,8 @@ async def export_talk(
 ) -> Response:
     if form not in FORMS:
         raise BadRequest(f"format is one of {', '.join(FORMS)}")
-    media_type, text = export(talk, await _all_events(services.event_log, talk.id), form)
+    events = await _all_events(services.event_log, talk.id)
+    media_type, text = await asyncio.to_thread(export, talk, events, form)
     name = quote(f"{talk.title or 'kaiwa'}.{form}", safe="")
     return Response(
         text,

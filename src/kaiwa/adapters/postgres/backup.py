@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import asyncpg
-
+from kaiwa.adapters.postgres.database import LOST
 from kaiwa.adapters.postgres.embedded import binaries
+from kaiwa.adapters.postgres.migrate import connect
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, SetupError
 
 
@@ -44,14 +44,15 @@ async def restore(url: str, file: Path) -> None:
     Raises NotFound for no such file, Conflict for a database that holds something, DatabaseDown,
     SetupError with pg_restore's own words.
     """
+    connection = await connect(url)
     try:
-        connection = await asyncpg.connect(url, timeout=10)
         tables = await connection.fetchval(
             "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
         )
-        await connection.close()
-    except (OSError, asyncpg.PostgresError) as error:
-        raise DatabaseDown(f"the database does not answer: {type(error).__name__}") from error
+    except LOST as error:
+        raise DatabaseDown(f"the database does not answer: {error}") from error
+    finally:
+        connection.terminate()
     if tables:
         raise Conflict("this database holds talks already; restore into another --data folder")
     options = ("--no-owner", "--no-acl", "--single-transaction", "--exit-on-error")

@@ -38,6 +38,8 @@ LOCK_TIMEOUT_S = 3  # a command such as `kaiwa token` holds the folder for a mom
 COMMAND_TIMEOUT_S = 60  # a queue of commands, or a serve that recovers its log
 COMMAND_POLL_S = 0.2
 KEEP_S = 1.0
+_FOLDER = "postgres"
+_VERSION = "PG_VERSION"  # initdb writes it
 _SERVING = "serving"  # held for as long as a `kaiwa serve` runs
 _SERVER_USER = "embedded_postgres"
 _MAX_SOCKET_FOLDER = 85  # a Unix socket's path ends at 107 bytes, and its name takes 14
@@ -66,6 +68,11 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={quote(str(self.socket_folder))}"
+
+
+def is_made(data: Path) -> bool:
+    """Whether there is a database in the data folder."""
+    return (data / _FOLDER / _VERSION).exists()
 
 
 @asynccontextmanager
@@ -114,7 +121,7 @@ async def shared_postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
 async def _running(data: Path, patience_s: float) -> AsyncIterator[EmbeddedPostgres]:
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
     async with _held(data / "lock", patience_s):
-        server = await asyncio.to_thread(_prepare, data / "postgres")
+        server = await asyncio.to_thread(_prepare, data / _FOLDER)
         await asyncio.to_thread(_start, server)
         try:
             yield server
@@ -153,7 +160,7 @@ async def _served(data: Path) -> EmbeddedPostgres | None:
         async with _held(data / _SERVING, 0):
             return None
     except AlreadyRunning:
-        folder = data / "postgres"
+        folder = data / _FOLDER
         server = EmbeddedPostgres(folder, _socket_folder(folder))
         return server if await asyncio.to_thread(_is_running, server) else None
 
@@ -180,7 +187,7 @@ def _prepare(folder: Path) -> EmbeddedPostgres:
         _let_server_user_in(folder)
     folder.chmod(0o700)
     server = EmbeddedPostgres(folder, _socket_folder(folder))
-    if not (folder / "PG_VERSION").exists():
+    if not (folder / _VERSION).exists():
         _run(
             server,
             "initdb",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from kaiwa.adapters.postgres.database import Connection, queries
 from kaiwa.domain.events import (
@@ -41,7 +42,7 @@ async def follow(connection: Connection, talk: TalkId, seq: int, event: Durable)
             pass
 
 
-async def fill(connection: Connection, talk: TalkId, log: Sequence[Recorded]) -> None:
+def rows(talk: TalkId, log: Sequence[Recorded]) -> list[dict[str, Any]]:
     """What a whole log comes to, for a talk that has no lines yet."""
     began: dict[str, int] = {}
     for recorded in log:
@@ -50,22 +51,19 @@ async def fill(connection: Connection, talk: TalkId, log: Sequence[Recorded]) ->
             began.setdefault(event.utterance_id, recorded.seq)
         elif isinstance(event, ReplyStarted):
             began.setdefault(event.reply_id, recorded.seq)
-    await queries.put_lines(
-        connection,
-        [
-            {
-                "talk": talk,
-                "id": line.id,
-                "seq": began[line.id],
-                "name": line.name,
-                "reply": line.is_reply,
-                "at": line.at,
-                "text": line.text,
-                "folded": folded(line.text),
-            }
-            for line in lines(log)
-        ],
-    )
+    return [
+        {
+            "talk": talk,
+            "id": line.id,
+            "seq": began[line.id],
+            "name": line.name,
+            "reply": line.is_reply,
+            "at": line.at,
+            "text": line.text,
+            "folded": folded(line.text),
+        }
+        for line in lines(log)
+    ]
 
 
 async def _put(

@@ -8,6 +8,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -19,7 +20,7 @@ from kaiwa.errors import DatabaseDown, SetupError
 _LOCK = 0x6B61697761  # "kaiwa": one process migrates, the others wait
 
 
-_CHECK_S = 15.0
+CHECK_S = 15.0
 _MIGRATION_S = 3_600.0  # a large database takes its time, one that is gone must not take for ever
 _CONNECT_S = 10.0
 
@@ -34,7 +35,7 @@ async def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     if await _version(url) == ScriptDirectory.from_config(config).get_current_head():
         return
-    link = await _connect(url, _MIGRATION_S)
+    link = await connect(url, _MIGRATION_S)
 
     async def connected() -> asyncpg.Connection:
         return link
@@ -50,6 +51,8 @@ async def migrate(url: str) -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             await connection.run_sync(upgrade)
+    except CommandError as error:
+        raise SetupError("the database was migrated by a newer kaiwa; use that one") from error
     except SQLAlchemyError as error:
         reason = str(error).partition("\n")[0]
         raise SetupError(f"the database could not be migrated: {reason}") from error
@@ -59,7 +62,7 @@ async def migrate(url: str) -> None:
 
 async def _version(url: str) -> str | None:
     """Of the schema that is there; None before the first."""
-    link = await _connect(url, _CHECK_S)
+    link = await connect(url)
     try:
         version: str | None = await link.fetchval("SELECT version_num FROM alembic_version")
         return version
@@ -71,7 +74,8 @@ async def _version(url: str) -> str | None:
         link.terminate()
 
 
-async def _connect(url: str, command_timeout_s: float) -> asyncpg.Connection:
+async def connect(url: str, command_timeout_s: float = CHECK_S) -> asyncpg.Connection:
+    """One connection. Raises DatabaseDown, SetupError."""
     try:
         return await asyncpg.connect(url, timeout=_CONNECT_S, command_timeout=command_timeout_s)
     except asyncpg.ClientConfigurationError as error:

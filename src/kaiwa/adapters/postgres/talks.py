@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kaiwa.adapters.postgres import lines
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.adapters.postgres.event_log import append_in
 from kaiwa.domain.events import (
+    Durable,
     MemberJoined,
     MemberLeft,
     Recorded,
@@ -24,6 +26,8 @@ from kaiwa.policy.search import by_sound, folded, wanted_pieces
 from kaiwa.ports.accounts import Found
 
 _SETTINGS: Final = tuple(TalkSettings.model_fields)
+BATCH: Final = 2_000
+"""Rows that are stored at a time: one command with all of an import would take too long."""
 NEWEST: Final = 2_000
 """Lines a search looks at before it asks the index; bench/search.py."""
 
@@ -50,10 +54,12 @@ class PostgresTalks:
             return await _talk_for(connection, TalkId(talk), user.id)
 
     async def take_in(self, user: User, talk: Imported, key: str | None) -> Talk:
+        new = TalkId(new_id())
+        events, said = await asyncio.to_thread(_rows, new, talk.events)  # takes seconds
         async with self._database.transaction() as connection:
             made = await queries.insert_talk(
                 connection,
-                id=new_id(),
+                id=new,
                 user=user.id,
                 key=key,
                 **talk.settings.model_dump(mode="json"),
@@ -61,18 +67,12 @@ class PostgresTalks:
             if made is None:
                 made = await queries.talk_by_key(connection, user=user.id, key=key)
                 return await _talk_for(connection, TalkId(made), user.id)
-            new = TalkId(made)
             await join(connection, new, user, Role.OWNER)
-            log = [Recorded(seq=n, event=event) for n, event in enumerate(talk.events, start=2)]
-            await queries.insert_events(
-                connection,
-                [
-                    {"talk": new, "seq": r.seq, "event_id": new_id(), "payload": encode(r.event)}
-                    for r in log
-                ],
-            )
-            await queries.began(connection, talk=new, at=talk.created_at, seq=1 + len(log))
-            await lines.fill(connection, new, log)
+            for begin in range(0, len(events), BATCH):
+                await queries.insert_events(connection, events[begin : begin + BATCH])
+            await queries.began(connection, talk=new, at=talk.created_at, seq=1 + len(events))
+            for begin in range(0, len(said), BATCH):
+                await queries.put_lines(connection, said[begin : begin + BATCH])
             return await _talk_for(connection, new, user.id)
 
     async def of(self, user: UserId) -> list[Talk]:
@@ -165,6 +165,18 @@ class PostgresTalks:
                 rows = queries.search(connection, pieces=pieces, sounds=sounds, **given)
                 found = [_hit(row) async for row in rows]
         return found
+
+
+Rows = list[dict[str, Any]]
+
+
+def _rows(talk: TalkId, events: Sequence[Durable]) -> tuple[Rows, Rows]:
+    """Of the log, which begins with a member, and of what it says."""
+    log = [Recorded(seq=n, event=event) for n, event in enumerate(events, start=2)]
+    stored = [
+        {"talk": talk, "seq": r.seq, "event_id": new_id(), "payload": encode(r.event)} for r in log
+    ]
+    return stored, lines.rows(talk, log)
 
 
 async def join(connection: Connection, talk: TalkId, user: User, role: Role) -> Member:
