@@ -121,6 +121,32 @@ async def test_a_reader_that_was_cancelled_leaves_no_listener(
         assert not wakeups._readers
 
 
+async def test_a_listener_that_fell_silent_is_not_asked_again(
+    database: Database, mari: User, talk: Talk
+) -> None:
+    """Each question costs seconds, and all who leave wait for one another."""
+    asked = 0
+
+    class Silent:
+        async def remove_listener(self, *_: object) -> None:
+            nonlocal asked
+            asked += 1
+            raise TimeoutError
+
+        def terminate(self) -> None:
+            """Nothing is there."""
+
+    second = await PostgresTalks(database).create(mari, TalkSettings(), None)
+    async with PostgresWakeups.run(database.url) as wakeups:
+        heard: dict[TalkId, asyncio.Queue[str]] = {t.id: asyncio.Queue() for t in (talk, second)}
+        for name, queue in heard.items():
+            await wakeups.listen(name, queue.put_nowait)
+        real, wakeups._connection = wakeups._connection, Silent()
+        await asyncio.gather(*(wakeups.unlisten(t, q.put_nowait) for t, q in heard.items()))
+        assert (asked, wakeups._readers) == (1, {})
+        real.terminate()
+
+
 async def test_a_deleted_talk_keeps_its_numbers_and_nothing_that_was_said(
     database: Database, mari: User, talk: Talk
 ) -> None:
