@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from kaiwa.adapters.postgres.migrate import migrate
+from kaiwa.errors import SetupError
 from tests.integration.house import Guest, House
 
 NEWS: dict[str, Any] = {
@@ -77,4 +79,13 @@ async def test_an_older_process_goes_on_beside_a_newer_one(
     link = await asyncpg.connect(database_url)
     rows = await link.fetch("SELECT payload FROM events WHERE talk_id = $1", talk)
     assert not any("stars" in row["payload"] for row in rows)
+    await link.close()
+
+
+async def test_an_older_version_does_not_start_on_a_newer_schema(database_url: str) -> None:
+    link = await asyncpg.connect(database_url)
+    await link.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SetupError, match="newer kaiwa"):
+        await migrate(database_url)
+    assert await link.fetchval("SELECT version_num FROM alembic_version") == "9999"
     await link.close()
