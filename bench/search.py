@@ -48,6 +48,7 @@ QUERIES = [
 ]
 QUERIES += ["ありません", "meeting 42", "ＭＥＥＴＩＮＧ"]
 QUERIES += ["てんき", "としょかん", "きんもくせい", "とーしょ", "こうこう", "しょう", "あめ", "ぷ"]
+QUERIES += ["引越し", "日見", "毎薬", "食天", "さん天", "新幹線を食"]  # as okurigana allows
 QUERIES += ["みつからないことば", "たなかさんはらーめん", "こうこうせい"]
 
 
@@ -61,6 +62,8 @@ def utterances(count: int) -> list[str]:
             text += f" Meeting {n % 97} at noon"
         if n % 10_000 == 5_100:  # in talks of mine
             text += RARE
+        if n % 10_000 == 5_300:
+            text += "引っ越し"
         made.append(text)
     return made
 

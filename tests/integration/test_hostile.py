@@ -50,6 +50,28 @@ async def test_json_that_is_none_is_the_senders_fault(mari: Guest, body: str) ->
     assert answer.json()["error"]["code"] == "bad_request"
 
 
+@pytest.mark.parametrize("talk", ["{talk}", "\xff"])
+async def test_bytes_that_are_no_text_are_the_senders_fault(mari: Guest, talk: str) -> None:
+    path = f"/talks/{talk.format(talk=await mari.new_talk())}/messages"
+    answer = await mari.http.post(
+        path.encode("latin-1").decode("latin-1").replace("\xff", "%ff"),
+        content=b'{"text": "\xff\xfe"}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code in (400, 404, 422), answer.text
+    searched = await mari.http.get("/search?q=%ff%fe")
+    assert searched.status_code in (200, 400, 422)
+    named = await mari.http.get("/talks", headers=[(b"idempotency-key", b"\xff\xfe")])
+    assert named.status_code in (200, 400, 422)
+
+
+async def test_a_title_of_a_megabyte_is_the_senders_fault(mari: Guest) -> None:
+    for title, status in (("x" * 1_000_000, 413), ("x" * 10_000, 422)):
+        answer = await mari.http.post("/talks", json={"title": title})
+        assert answer.status_code == status, answer.text
+    assert (await mari.http.get("/talks")).json()["talks"] == []
+
+
 async def test_a_key_that_cannot_be_written_is_the_senders_fault(mari: Guest) -> None:
     answer = await mari.http.post(
         "/talks", content=r'{"\ud800": "x"}', headers={"content-type": "application/json"}

@@ -56,6 +56,9 @@ async def test_a_talk_keeps_what_its_owner_wants_kept(
     setting = {"retention_days": 7}
     assert (await ken.http.patch(f"/talks/{talk}", json=setting)).status_code == 403
     assert (await mari.http.patch(f"/talks/{talk}", json=setting)).json()["retention_days"] == 7
+    texts = ("title", "vocabulary", "agent_name", "instructions")
+    for word in (SECRET, "公開"):
+        await mari.http.patch(f"/talks/{talk}", json=dict.fromkeys(texts, word))
     old = (await mari.http.post(f"/talks/{talk}/messages", json={"text": "古い話"})).json()
     await mari.http.post(f"/talks/{kept}/messages", json={"text": "古い話"})
     clause = await replied(home, mari, talk)
@@ -63,13 +66,20 @@ async def test_a_talk_keeps_what_its_owner_wants_kept(
     path = f"/talks/{talk}/utterances/{old['utterance_id']}"
     await mari.http.patch(path, json={"text": "古い話、なおした"})
     await mari.http.post(f"/talks/{talk}/messages", json={"text": "新しい話"})
+    await mari.http.patch(f"/talks/{talk}", json={"mode": "hands-free"})
     seq = (await mari.events(talk))[-1]["seq"]
 
     assert await sweep(database)
 
     events = await mari.events(talk)
-    assert [e.get("text") for e in events if e["type"] != "member.joined"] == [None, "新しい話"]
+    assert [e.get("text") for e in events if e["type"] == "utterance.final"] == ["新しい話"]
+    assert [e["settings"] for e in events if e["type"] == "talk.updated"] == [
+        {"mode": "hands-free"}
+    ]
     assert events[-1]["seq"] == seq
+    assert "events" not in await holding(database_url, talk)
+    settings = (await mari.http.get(f"/talks/{talk}")).json()
+    assert [settings[text] for text in texts] == ["公開"] * 4
     found = (await mari.http.get("/search", params={"q": "古い話"})).json()["results"]
     assert [hit["talk"] for hit in found] == [kept]
     assert (await mari.http.get(f"/talks/{talk}/clips/{clause['clip']}")).status_code == 404

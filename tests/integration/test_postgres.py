@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
@@ -36,7 +37,7 @@ from kaiwa.domain.events import Recorded, TalkDeleted, UtteranceFinal
 from kaiwa.domain.ids import ClipId, TalkId, new_id
 from kaiwa.domain.talk import Talk, TalkSettings, User
 from kaiwa.errors import AlreadyRunning, BadRequest, DatabaseDown, NotFound, SetupError
-from kaiwa.pipeline.fan_out import Item, Ready
+from kaiwa.pipeline.fan_out import FanOut, Item, Ready
 from tests.fakes.reading import reading
 from tests.fakes.utterances import said
 from tests.sounds import tone
@@ -105,6 +106,26 @@ async def test_readers_lose_nothing_when_the_listener_is_killed(
         assert await next_text(items) == "四"
 
 
+async def test_a_process_listens_on_one_connection_whatever_its_readers(
+    database: Database, mari: User, talk: Talk
+) -> None:
+    second = await PostgresTalks(database).create(mari, TalkSettings(), None)
+    log = PostgresEventLog(database)
+    async with (
+        PostgresWakeups.run(database.url) as wakeups,
+        FanOut.run(log, wakeups) as fan_out,
+        AsyncExitStack() as stack,
+    ):
+        for name in (talk.id, second.id) * 10:
+            await stack.enter_async_context(fan_out.subscribe(name, 0))
+        async with database.connection() as connection:
+            others = await connection.fetch(
+                "SELECT FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert len(others) == 1
+
+
 async def test_a_reader_that_was_cancelled_leaves_no_listener(
     database: Database, talk: Talk
 ) -> None:
@@ -119,6 +140,32 @@ async def test_a_reader_that_was_cancelled_leaves_no_listener(
         assert "はい" in await heard.get()
         await wakeups.unlisten(talk.id, heard.put_nowait)
         assert not wakeups._readers
+
+
+async def test_a_listener_that_fell_silent_is_not_asked_again(
+    database: Database, mari: User, talk: Talk
+) -> None:
+    """Each question costs seconds, and all who leave wait for one another."""
+    asked = 0
+
+    class Silent:
+        async def remove_listener(self, *_: object) -> None:
+            nonlocal asked
+            asked += 1
+            raise TimeoutError
+
+        def terminate(self) -> None:
+            """Nothing is there."""
+
+    second = await PostgresTalks(database).create(mari, TalkSettings(), None)
+    async with PostgresWakeups.run(database.url) as wakeups:
+        heard: dict[TalkId, asyncio.Queue[str]] = {t.id: asyncio.Queue() for t in (talk, second)}
+        for name, queue in heard.items():
+            await wakeups.listen(name, queue.put_nowait)
+        real, wakeups._connection = wakeups._connection, Silent()
+        await asyncio.gather(*(wakeups.unlisten(t, q.put_nowait) for t, q in heard.items()))
+        assert (asked, wakeups._readers) == (1, {})
+        real.terminate()
 
 
 async def test_a_deleted_talk_keeps_its_numbers_and_nothing_that_was_said(
@@ -271,6 +318,10 @@ async def test_a_data_folder_has_one_server_which_commands_share_and_heirs_take_
         await other.wait()
     async with embedded_postgres(tmp_path) as heir, Database.open(heir.url) as database:
         assert await PostgresAccounts(database).users() == [mari]
+        async with database.connection() as connection:
+            assert await connection.fetchval("SHOW listen_addresses") == "", "no TCP port"
+        for folder in (heir.folder, heir.socket_folder):
+            assert folder.stat().st_mode & 0o077 == 0, "others look into it"
     with pytest.raises(DatabaseDown):
         async with Database.open(url):
             pass

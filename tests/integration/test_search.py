@@ -72,6 +72,25 @@ async def test_any_substring_whatever_its_width_case_and_kana(told: Told, query:
     assert await told.finds(query) == [text]
 
 
+@pytest.mark.parametrize("newest", [0, 2_000])
+@pytest.mark.parametrize(
+    "variants",
+    [
+        ["引っ越しした", "引越しした", "引越する", "引ッ越シ"],
+        ["申し込み", "申込み", "申込"],
+        ["打ち合わせ", "打合せ", "打合わせ", "打ち合せ"],
+    ],
+)
+async def test_kana_that_may_be_left_out_make_no_difference(
+    told: Told, newest: int, variants: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiwa.adapters.postgres.talks.NEWEST", newest)
+    await told.append(*(said(text, n) for n, text in enumerate(variants)), said("引く、打つ", 9))
+    stems = {"引っ越し", "引越し", "引越", *variants} if variants[0][0] == "引" else {*variants}
+    for query in stems - {"引っ越しした", "引越しした", "引越する"}:
+        assert sorted(await told.finds(query)) == sorted(variants), query
+
+
 @pytest.mark.parametrize("query", ["雨日", "カメ ラ", "bcd", "1_0", "", "  ", "\\"])
 async def test_nothing_else(told: Told, query: str) -> None:
     await told.append(said("雨の日はカメラ、Abc  DEF 100%"))

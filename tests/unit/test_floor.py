@@ -16,6 +16,7 @@ from kaiwa.domain.audio import Speech, wav
 from kaiwa.domain.events import SpeechStarted
 from kaiwa.domain.ids import ClipId, TalkId
 from kaiwa.domain.talk import Mode, TalkSettings
+from kaiwa.errors import DatabaseDown
 from kaiwa.pipeline import floor
 from kaiwa.pipeline.fan_out import FanOut
 from kaiwa.pipeline.floor import Attendance, Floors
@@ -72,6 +73,60 @@ async def test_who_comes_while_the_floors_are_looked_after_is_attended(
         assert attendance.fence is not None
         assert attendance.task is not None and not attendance.task.done()
         await attending.__aexit__(None, None, None)
+
+
+async def test_a_database_that_stays_away_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = MemoryEventLog()
+    talks = MemoryTalks(log)
+    talks.add_user(MARI)
+    talk = await talks.create(MARI, TalkSettings(language="ja"), None)
+    parts = {"event_log": log, "wakeups": log, "clips": None, "model": ScriptedChatModel()}
+    summaries = MemorySummaries(log)
+    async with (
+        Responder.run(
+            **parts, summaries=summaries, voices=VoiceBook([]), owner="here"
+        ) as responder,
+        FanOut.run(log, log) as fan_out,
+        Floors.run(log, fan_out, NoClips(), responder, "here") as floors,
+    ):
+        log.down = True
+        with monkeypatch.context() as impatient, pytest.raises(DatabaseDown):
+            impatient.setattr(floor, "DATABASE_PATIENCE_S", 0)
+            async with floors.attending(talk):
+                pytest.fail("there is nothing to attend")
+        log.down = False
+        async with floors.attending(talk) as attendance:
+            assert attendance.reading.is_set()
+
+
+async def test_a_database_that_falls_silent_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Silent(MemoryEventLog):
+        async def release_floor(self, talk: TalkId, owner: str) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(floor, "FLOOR_LEASE_S", 0)
+    log = Silent()
+    talks = MemoryTalks(log)
+    talks.add_user(MARI)
+    parts = {"event_log": log, "wakeups": log, "clips": None, "model": ScriptedChatModel()}
+    summaries = MemorySummaries(log)
+    attended: list[Attendance] = []
+    async with (
+        Responder.run(
+            **parts, summaries=summaries, voices=VoiceBook([]), owner="here"
+        ) as responder,
+        FanOut.run(log, log) as fan_out,
+        Floors.run(log, fan_out, NoClips(), responder, "here") as floors,
+    ):
+        for _ in range(2):
+            talk = await talks.create(MARI, TalkSettings(language="ja"), None)
+            async with floors.attending(talk) as attendance:
+                attended.append(attendance)
+    assert all(each.task is not None and each.task.done() for each in attended)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -115,6 +115,39 @@ async def test_only_the_newest_tls_is_spoken(tls_port: int) -> None:
         await asyncio.open_connection("127.0.0.1", tls_port, ssl=old)
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_the_end_does_not_wait_for_who_takes_nothing(tmp_path: Path, secure: bool) -> None:
+    stuck, over = asyncio.Event(), asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        """As a stream of events is."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not over.is_set():
+            try:
+                async with asyncio.timeout(0.5):
+                    await send(
+                        {"type": "http.response.body", "body": bytes(99_999), "more_body": True}
+                    )
+            except TimeoutError:
+                stuck.set()
+
+    port = free_port()
+    certificate = local_certificate(tmp_path) if secure else ()
+    server = http_server.http_server(endless, "127.0.0.1", port, *certificate)
+    server.workers_kill_timeout = 0.1
+    serve = asyncio.create_task(serving_module._serve(server))
+    await until_listening(port)
+    context = trusting("http/1.1") if secure else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
+    writer.write(b"GET / HTTP/1.1\r\nHost: kaiwa\r\n\r\n")
+    assert await reader.read(1) == b"H"
+    await stuck.wait()
+    server.stop()
+    await serve
+    over.set()
+    writer.transport.abort()
+
+
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

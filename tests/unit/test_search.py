@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kaiwa.policy.search import by_sound, folded, sounded, wanted_pieces
+from kaiwa.policy.search import as_written, by_sound, folded, sounded, wanted_pieces
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,38 @@ def test_what_nobody_means_makes_no_difference(one: str, other: str) -> None:
 def test_a_query_asks_for_its_pairs_within_words() -> None:
     assert wanted_pieces("a") == ["a"]
     assert set(wanted_pieces("天気は a")) == {"天気", "気は", "a"}
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("引越し", "引っ越しをした"),
+        ("引っ越し", "引越の日"),
+        ("打合せ", "打ち合わせ"),
+        ("見積もり", "見積書"),
+        ("入口", "入り口"),
+        ("振込先", "振り込み先"),
+        ("明日の打ち合わせ", "明日の打合せ"),
+        ("A.(引越)", "a.(引っ越)"),
+    ],
+)
+def test_kana_that_may_be_left_out_are_no_difference(query: str, text: str) -> None:
+    wanted = as_written(query)
+    assert re.search(wanted.pattern, folded(text))
+    there = folded(text)
+    assert all(piece in there for piece in wanted.pieces)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        *(("雨日", "雨の日"), ("家電", "家で電話"), ("人気", "人に気"), ("高山", "高い山")),
+        *(("大学", "大きい学校"), ("食べ", "食"), ("新しい", "新し"), ("天気です", "天気")),
+        *(("一緒に", "一緒"), ("勉強した", "勉強"), ("引. 越", "引っ 越")),
+    ],
+)
+def test_other_kana_are(query: str, text: str) -> None:
+    assert not re.search(as_written(query).pattern, folded(text))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from kaiwa.domain.talk import Role
 
@@ -129,6 +129,15 @@ class MemberJoined(_Event):
 class MemberLeft(_Event):
     type: Literal["member.left"] = "member.left"
     participant: str
+
+
+class Unknown(_Event):
+    """What another version of kaiwa has stored, and this one does not know: nobody here acts on it,
+    and readers get it as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
 
 
 # --- ephemeral ---------------------------------------------------------------------------------
@@ -286,10 +295,10 @@ class Recorded(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     seq: int
-    event: Durable
+    event: Durable | Unknown
 
 
-def encode(event: Durable | Ephemeral | Internal) -> dict[str, Any]:
+def encode(event: Durable | Ephemeral | Internal | Unknown) -> dict[str, Any]:
     """The event as JSON-ready values, with its `type`."""
     return event.model_dump(mode="json")
 
@@ -302,6 +311,14 @@ def encode_recorded(recorded: Recorded) -> dict[str, Any]:
 def decode_durable(values: dict[str, Any]) -> Durable:
     """Raises pydantic.ValidationError if the values are no durable event."""
     return _durable.validate_python(values)
+
+
+def decode_stored(values: dict[str, Any]) -> Durable | Unknown:
+    """What a row of the log holds, of whatever version."""
+    try:
+        return decode_durable(values)
+    except ValidationError:
+        return Unknown.model_validate(values)
 
 
 def decode_ephemeral(values: dict[str, Any]) -> Ephemeral | Internal:

@@ -27,13 +27,13 @@ from kaiwa.errors import DatabaseDown, KaiwaError, NotFound, TakenOver
 from kaiwa.pipeline.fan_out import FanOut, Item, Ready
 from kaiwa.pipeline.loudness import clip_powers
 from kaiwa.pipeline.respond import Responder
-from kaiwa.pipeline.tasks import contained, one_error
+from kaiwa.pipeline.tasks import DATABASE_PATIENCE_S, contained, one_error
 from kaiwa.policy.echo import PROOF, Levels, is_echo, likeness, voiced
 from kaiwa.policy.overhearing import Overhearing, Stretch
 from kaiwa.policy.turn_decisions import Commit, Cut, Decision, Discard, Prefill, Speculate
 from kaiwa.policy.turns import State, Turns
 from kaiwa.ports.clip_store import ClipStore
-from kaiwa.ports.event_log import EventLog
+from kaiwa.ports.event_log import FLOOR_LEASE_S, EventLog
 
 RENEW_S: Final = 1.0
 LOOK_BACK: Final = 100
@@ -204,15 +204,20 @@ class Floors:
                 yield floors
             finally:
                 heartbeat.cancel()
-                for attendance in tuple(floors._attended.values()):
-                    await floors._release(attendance)
+                attended = tuple(floors._attended.values())
+                with contextlib.suppress(TimeoutError):  # then their leases have run out
+                    async with asyncio.timeout(FLOOR_LEASE_S):
+                        for attendance in attended:
+                            await floors._release(attendance)
+                for attendance in attended:
                     floors._leave(attendance)
 
     @asynccontextmanager
     async def attending(self, talk: Talk) -> AsyncIterator[Attendance]:
         """Attend a talk for the length of the block, and a little longer.
 
-        What is appended in the block is not missed. A database that is away is waited for.
+        What is appended in the block is not missed. A database that is away is waited for; raises
+        DatabaseDown after DATABASE_PATIENCE_S.
         """
         attendance = self._attended.get(talk.id)
         begins = attendance is None
@@ -225,7 +230,7 @@ class Floors:
         try:
             if begins:
                 attendance.took(await self._take(talk.id))
-            await attendance.reading.wait()
+            await _begun(attendance)
             yield attendance
         finally:
             attendance.users -= 1
@@ -314,6 +319,14 @@ class Floors:
         talk = attendance.turns.talk.id
         if self._attended.get(talk) is attendance:
             del self._attended[talk]
+
+
+async def _begun(attendance: Attendance) -> None:
+    try:
+        async with asyncio.timeout(DATABASE_PATIENCE_S):
+            await attendance.reading.wait()
+    except TimeoutError:
+        raise DatabaseDown("the talk could not be read; try again") from None
 
 
 def _is_end(item: Item) -> bool:

@@ -35,7 +35,7 @@ from kaiwa.errors import DatabaseDown, Forbidden, KaiwaError, TooMuch
 from kaiwa.pipeline.floor import Attendance
 from kaiwa.pipeline.hearing import Expected, Hearing
 from kaiwa.pipeline.loudness import Loudness
-from kaiwa.pipeline.tasks import patiently
+from kaiwa.pipeline.tasks import DATABASE_PATIENCE_S, patiently
 from kaiwa.policy.endpointing import EAGER_PAUSE, SegmentEnded
 from kaiwa.policy.overhearing import Stretch
 from kaiwa.policy.turns import State
@@ -47,7 +47,6 @@ from kaiwa.ports.vad import VoiceActivityFactory
 
 LIVE_EDGE_MS: Final = 3_000  # older sound makes text, but ends no turn and interrupts nothing
 TURN_SOUND: Final = ms_to_samples(8_000)  # what the turn model looks back on
-DATABASE_PATIENCE_S: Final = 120.0
 
 log = structlog.get_logger()
 

@@ -13,6 +13,8 @@ import structlog
 from kaiwa.errors import DatabaseDown, KaiwaError
 
 DATABASE_RETRY_S: Final = 0.5
+DATABASE_PATIENCE_S: Final = 120.0
+"""What somebody says waits so long for a database that is away."""
 
 log = structlog.get_logger()
 

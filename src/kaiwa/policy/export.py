@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from kaiwa.domain.events import Recorded, encode_recorded
+from kaiwa.domain.events import Recorded, Unknown, encode_recorded
 from kaiwa.domain.speech import Word
 from kaiwa.domain.talk import Talk
 from kaiwa.policy.subtitles import Cue, split, srt, vtt
@@ -68,10 +68,11 @@ def _cues(talk: Talk, events: Sequence[Recorded]) -> list[Cue]:
 
 
 def _json(talk: Talk, events: Sequence[Recorded]) -> str:
+    known = (recorded for recorded in events if not isinstance(recorded.event, Unknown))
     whole = {
         "kaiwa": 1,
         "talk": talk.model_dump(mode="json", exclude={"role"}),
-        "events": [encode_recorded(recorded) for recorded in events],
+        "events": [encode_recorded(recorded) for recorded in known],
     }
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 

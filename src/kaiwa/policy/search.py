@@ -28,8 +28,15 @@ _LONG: Final = {
     for kana in row
 }
 """How a kana is drawn out in writing: とう, とお and とー are one sound, so are けい and けー."""
-_HAN: Final = re.compile("[々〆\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_H: Final = "[々〆\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_HAN: Final = re.compile(_H)
 _KANA: Final = re.compile("[ぁ-ゖ]")
+_OKURIGANA: Final = "きしちみりぎじびえけせてめれげぜべ"
+"""What is written behind a character, or left out, where a verb is a part of a word; without what
+may be a particle (に, で, へ), and い: 高い山 is not 高山."""
+_BETWEEN: Final = f"[{_OKURIGANA}っ]?"
+_GAP: Final = re.compile(f"(?<={_H}){_BETWEEN}(?={_H})")
+_BEHIND: Final = re.compile(f"({_H}{_BETWEEN}{_H})[わもが]?[い{_OKURIGANA}]$")
 _LAST_LONG: Final = re.compile("(?<=[ぁ-んー]{3})ー$")  # コンピューター, コンピュータ; but not キー
 
 
@@ -60,6 +67,26 @@ def sounded(text: str) -> str:
 def has_han(text: str) -> bool:
     """Whether there is a character in it that is read one way or another."""
     return _HAN.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AsWritten:
+    """What finds a query in `folded` text."""
+
+    pieces: list[str]
+    """That are in it, of all its characters and pairs of characters."""
+    pattern: str
+    """A regular expression."""
+
+
+def as_written(query: str) -> AsWritten:
+    """Kana that may be left out between characters, or behind two of them, make no difference:
+    引越し, 引っ越し and 引越."""
+    parts = _GAP.split(_BEHIND.sub(r"\1", folded(query)))
+    return AsWritten(
+        pieces=sorted({piece for part in parts for piece in wanted_pieces(part)}),
+        pattern=_BETWEEN.join(map(re.escape, parts)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from kaiwa.domain.events import (
     SpeechEnded,
     SpeechStarted,
     TurnSignal,
+    Unknown,
     UtteranceFinal,
     UtterancePartial,
 )
@@ -130,7 +131,7 @@ class Turns:
 
     # --- what happens ---
 
-    def observe(self, event: Durable | Ephemeral | Internal, now: float) -> None:
+    def observe(self, event: Durable | Ephemeral | Internal | Unknown, now: float) -> None:
         """Take an event of the talk, in the log's order."""
         match event:
             case SpeechStarted():

@@ -52,6 +52,14 @@ test('state: fit tells old, next, hole and passing', () => {
   );
 });
 
+test('state: what a newer server has stored is read past', () => {
+  const news = (seq) => ({ type: 'of.the.future', at, seq });
+  const state = play(start(), { type: 'events.read', events: [final(1, 'a'), news(2), news(3)] });
+  equal([state.cursor, state.entries.map((e) => e.id)], [3, ['a']]);
+  equal(play(state, final(4, 'b')).entries.map((e) => e.id), ['a', 'b']);
+  equal(play(start(), { type: 'tail.read', after: 7, events: [news(8)] }).cursor, 8);
+});
+
 test('state: states are not changed, and what stays keeps its identity', () => {
   const before = play(start(), final(1, 'a'), started(2));
   const copy = JSON.stringify(before);

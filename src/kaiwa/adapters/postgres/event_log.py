@@ -20,7 +20,7 @@ from kaiwa.domain.events import (
     ReplyFinished,
     ReplyStarted,
     UtteranceFinal,
-    decode_durable,
+    decode_stored,
     encode,
 )
 from kaiwa.domain.ids import (
@@ -320,7 +320,7 @@ def _found(value: Any) -> Any:
 
 
 def _recorded(row: Any) -> Recorded:
-    return Recorded(seq=row["seq"], event=decode_durable(row["payload"]))
+    return Recorded(seq=row["seq"], event=decode_stored(row["payload"]))
 
 
 def _capture(row: Any) -> Capture:

@@ -8,7 +8,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -28,8 +28,8 @@ _CONNECT_S = 10.0
 async def migrate(url: str) -> None:
     """Run what has not run yet; safe from several processes at once.
 
-    Raises DatabaseDown when nobody answers, SetupError when the address is none or a migration
-    fails.
+    Raises DatabaseDown when nobody answers, SetupError when the address is none, a migration
+    fails, or the schema is a newer version's.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))

@@ -36,6 +36,7 @@ async def sweep(database: Database) -> bool:
         for talk in fading:
             await queries.keep_summaries(connection, talk=talk, digests=[])
         await queries.sweep_events(connection)
+        await queries.sweep_changes(connection)
         await queries.sweep_lines(connection)
         await queries.sweep_talk_clips(connection)
         await queries.sweep_recordings(connection)

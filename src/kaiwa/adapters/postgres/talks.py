@@ -22,7 +22,7 @@ from kaiwa.domain.ids import TalkId, UserId, new_id
 from kaiwa.domain.talk import Member, Role, Talk, TalkSettings, User
 from kaiwa.errors import Conflict, NotFound
 from kaiwa.policy.importing import Imported
-from kaiwa.policy.search import by_sound, folded, wanted_pieces
+from kaiwa.policy.search import as_written, by_sound
 from kaiwa.ports.accounts import Found
 
 _SETTINGS: Final = tuple(TalkSettings.model_fields)
@@ -145,14 +145,12 @@ class PostgresTalks:
             await append_in(connection, talk, MemberLeft(participant=participant))
 
     async def search(self, user: UserId, text: str, limit: int) -> list[Found]:
-        plain = folded(text)
-        if not plain:
+        written, sound = as_written(text), by_sound(text)
+        if not written.pieces:
             return []
-        escaped = plain.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        sound = by_sound(text)
         given = {
             "user": user,
-            "pattern": f"%{escaped}%",
+            "written": written.pattern,
             "sound": sound and sound.pattern,
             "at_most": limit,
         }
@@ -161,8 +159,7 @@ class PostgresTalks:
             found = [_hit(row) async for row in rows]
             if len(found) < limit:
                 sounds = sound and sound.pieces
-                pieces = wanted_pieces(plain)
-                rows = queries.search(connection, pieces=pieces, sounds=sounds, **given)
+                rows = queries.search(connection, pieces=written.pieces, sounds=sounds, **given)
                 found = [_hit(row) async for row in rows]
         return found
 

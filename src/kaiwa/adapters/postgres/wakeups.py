@@ -75,7 +75,7 @@ class PostgresWakeups:
 
     async def _try(self, action: Callable[[Any], Awaitable[object]]) -> None:
         """Act now, or leave it to the reconnect, which listens to all talks and wakes them."""
-        if self._connection is None:
+        if self._connection is None or self._lost.is_set():
             return
         try:
             await action(self._connection)

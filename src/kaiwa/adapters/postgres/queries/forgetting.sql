@@ -33,7 +33,8 @@ SELECT pg_try_advisory_xact_lock(:key);
 UPDATE talks SET erasures = erasures + 1
 WHERE retention_days > 0 AND EXISTS (
     SELECT FROM events
-    WHERE talk_id = talks.id AND payload ->> 'type' IN ('utterance.final', 'reply.started')
+    WHERE talk_id = talks.id
+      AND payload ->> 'type' IN ('utterance.final', 'reply.started', 'talk.updated')
       AND (payload ->> 'at')::timestamptz < now() - retention_days * interval '1 day'
 )
 RETURNING id;
@@ -52,6 +53,13 @@ WITH gone AS (
 UPDATE events SET payload = '{}' FROM gone
 WHERE events.talk_id = gone.talk_id
   AND COALESCE(payload ->> 'utterance_id', payload ->> 'reply_id') = gone.line;
+
+-- name: sweep_changes()!
+-- What a talk was called and what its agent was told before; what holds now is with the talk.
+UPDATE events SET payload = '{}' FROM talks
+WHERE talks.id = events.talk_id AND retention_days > 0
+  AND payload ->> 'type' = 'talk.updated'
+  AND (payload ->> 'at')::timestamptz < now() - retention_days * interval '1 day';
 
 -- name: sweep_lines()!
 DELETE FROM lines USING talks

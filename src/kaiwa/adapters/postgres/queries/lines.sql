@@ -43,7 +43,7 @@ WITH free AS (
 )
 SELECT count(*) FROM put;
 
--- name: search_newest(user, newest, pattern, sound, at_most)
+-- name: search_newest(user, newest, written, sound, at_most)
 -- What is said often was said lately: no index is faster than looking there first.
 SELECT newest.*, talks.title
 FROM (
@@ -53,18 +53,18 @@ FROM (
     LIMIT :newest
 ) AS newest
 JOIN talks ON talks.id = newest.talk_id
-WHERE newest.folded LIKE :pattern OR newest.reading ~ :sound
+WHERE newest.folded ~ :written OR newest.reading ~ :sound
 ORDER BY newest.at DESC
 LIMIT :at_most;
 
--- name: search(user, pieces, pattern, sounds, sound, at_most)
+-- name: search(user, pieces, written, sounds, sound, at_most)
 -- Materialized: by the indexes first, whatever the planner thinks of the rest.
 WITH hits AS MATERIALIZED (
-    SELECT * FROM lines WHERE kaiwa_pieces(folded) @> :pieces AND folded LIKE :pattern
+    SELECT * FROM lines WHERE kaiwa_pieces(folded) @> :pieces AND folded ~ :written
     UNION ALL
     SELECT * FROM lines
     WHERE array_to_tsvector(kaiwa_pieces(reading)) @@ :sounds::tsquery AND reading ~ :sound
-        AND folded NOT LIKE :pattern
+        AND folded !~ :written
 )
 SELECT hits.*, talks.title
 FROM hits

@@ -95,10 +95,10 @@ export function reduce(state, action) {
       };
 
     case 'events.read':
-      return action.events.reduce(reduce, state);
+      return readAll(state, action.events);
     case 'tail.read':
       // Of a long talk the newest is read first, and shown at once.
-      return action.events.reduce(reduce, { ...state, cursor: action.after, past: null });
+      return readAll({ ...state, cursor: action.after, past: null }, action.events);
     case 'past.read':
       return withPast(state, action.past);
     case 'stream.opened':
@@ -156,6 +156,15 @@ export function reduce(state, action) {
       return { ...state, role: action.talk.role, settings: settingsOf(action.talk) };
   }
   return state;
+}
+
+/**
+ * Also past what a newer server has stored and this page does not know.
+ * @param {TalkState} state @param {DurableEvent[]} events @returns {TalkState}
+ */
+function readAll(state, events) {
+  const read = events.reduce(reduce, state);
+  return { ...read, cursor: Math.max(read.cursor, events.at(-1)?.seq ?? 0) };
 }
 
 /** The reply that is being made now. @param {TalkState} state */
