@@ -8,6 +8,7 @@ import './pcm.test.js';
 import './protocol.test.js';
 import './route.test.js';
 import './search.test.js';
+import './session.test.js';
 import './sse.test.js';
 import './state.test.js';
 import './timing.test.js';

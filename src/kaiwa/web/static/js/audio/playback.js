@@ -143,6 +143,11 @@ export class Player {
     return this.#items[0]?.replyId ?? null;
   }
 
+  /** Whether it is one that was said before. */
+  get again() {
+    return this.#items[0]?.again ?? false;
+  }
+
   /**
    * Silence, now.
    * @param {string} [replyId] only this reply, which will not be played again; else everything
