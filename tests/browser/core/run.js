@@ -11,6 +11,7 @@ import './search.test.js';
 import './session.test.js';
 import './sse.test.js';
 import './state.test.js';
+import './stream.test.js';
 import './timing.test.js';
 import './voice.test.js';
 import './words.test.js';

@@ -132,6 +132,7 @@ export class EventStream {
         break;
       case 'roll':
         for (const [talk, { follower }] of this.#following) {
+          follower.state('connecting'); // another tab leads
           this.#tabs.tell({ type: 'want', talk, seq: follower.cursor() });
         }
         break;
@@ -192,7 +193,7 @@ export class EventStream {
   async #candidate(steal = false) {
     const { signal } = this.#over;
     if (this.#leading || signal.aborted) return;
-    const leading = new Leading(this.#tabs, this.#api, this.#seqs);
+    const leading = new Leading(this.#tabs, this.#api, this.#seqs, this.#following);
     await this.#tabs.hold('lead', signal, {
       steal,
       onHeld: () => {
@@ -247,13 +248,15 @@ class Leading {
   #settling;
   #wake = () => {};
 
-  /** @param {Tabs} tabs @param {Api} api @param {Map<string, number>} seqs */
-  constructor(tabs, api, seqs) {
+  /**
+   * @param {Tabs} tabs @param {Api} api @param {Map<string, number>} seqs
+   * @param {Map<string, unknown>} own the talks of this tab: all there are, where there are no locks to ask
+   */
+  constructor(tabs, api, seqs, own) {
     this.tabs = tabs;
     this.api = api;
     this.seqs = seqs;
-    /** @type {Set<string>} where there are no locks to ask */
-    this.own = new Set();
+    this.own = own;
   }
 
   get live() {
@@ -269,7 +272,6 @@ class Leading {
 
   /** @param {string} talk */
   want(talk) {
-    this.own.add(talk);
     const seq = this.seqs.get(talk) ?? 0;
     if (this.#ready.has(talk)) {
       this.tabs.tell({ type: 'event', event: { type: 'ready', talk, seq } });
@@ -318,8 +320,8 @@ class Leading {
       this.#ready.clear();
       this.#presence.clear();
       if (signal.aborted) return;
-      if (reading.signal.aborted) continue; // other talks are wanted
       this.tabs.tell({ type: 'broken' });
+      if (reading.signal.aborted) continue; // other talks are wanted, or it was silent
       if (error instanceof ApiError && !error.retryable) await this.#refuse(error);
       if (performance.now() - began > STEADY_MS) failures = 0;
       await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], signal);
@@ -327,7 +329,7 @@ class Leading {
   }
 
   async #wanted() {
-    return (await this.tabs.held('talk.')) ?? new Set(this.own);
+    return (await this.tabs.held('talk.')) ?? new Set(this.own.keys());
   }
 
   /** @param {AbortSignal} aborted */
@@ -381,7 +383,6 @@ class Leading {
         (reason) => (reason instanceof ApiError && !reason.retryable ? reason : null),
       );
       if (!refusal) continue;
-      this.own.delete(talk);
       const { status, code, message: text } = refusal;
       this.tabs.tell({ type: 'refused', talk, status, code, text });
     }
