@@ -1,6 +1,6 @@
 import { Tabs } from '/static/js/tabs.js';
 import { TalkSession } from '/static/js/talk-session.js';
-import { equal, test } from './harness.js';
+import { equal, test, until } from './harness.js';
 
 const TALK = {
   id: 't', title: '朝', language: 'ja', voice: 'auto', mode: 'button', recording: false, seq: 0, role: 'owner',
@@ -47,14 +47,6 @@ const alone = () => ({
   tell() {},
   hold: (name, signal, { onHeld }) => (onHeld(), never),
 });
-
-/** Until something holds. */
-async function until(holds, tries = 4000) {
-  while (!holds()) {
-    if (!tries--) throw new Error(`never: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 const live = async (session, ...events) => {
   await until(() => session.follower);

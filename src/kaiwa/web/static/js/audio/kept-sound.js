@@ -102,12 +102,23 @@ export class KeptSound {
     void transact('readwrite', (_, blocks) => void blocks.delete(blocksOf(key, first)));
   }
 
+  /** It is given up here; the same person's next sign-in sends it. */
+  leave() {
+    this.#end();
+    this.#write();
+    this.#unlock();
+  }
+
   /** All of it is stored elsewhere. */
   async forget() {
-    this.#over = true;
-    clearTimeout(this.#timer);
+    this.#end();
     await forgetKept(this.record.key);
     this.#unlock();
+  }
+
+  #end() {
+    this.#over = true;
+    clearTimeout(this.#timer);
   }
 
   #write() {
