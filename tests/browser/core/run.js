@@ -6,6 +6,7 @@ import './ducking.test.js';
 import './i18n.test.js';
 import './microphone.test.js';
 import './pcm.test.js';
+import './playback.test.js';
 import './protocol.test.js';
 import './route.test.js';
 import './search.test.js';
