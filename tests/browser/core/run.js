@@ -4,6 +4,7 @@ import './captures.test.js';
 import './control.test.js';
 import './ducking.test.js';
 import './i18n.test.js';
+import './keys.test.js';
 import './microphone.test.js';
 import './pcm.test.js';
 import './playback.test.js';
