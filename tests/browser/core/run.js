@@ -16,6 +16,7 @@ import './sse.test.js';
 import './state.test.js';
 import './stream.test.js';
 import './timing.test.js';
+import './views.test.js';
 import './voice.test.js';
 import './words.test.js';
 
