@@ -2,6 +2,7 @@ import { START, reduceApp } from '/static/js/core/app.js';
 import { openTalk, reduce } from '/static/js/core/state.js';
 import { prefer } from '/static/js/prefs.js';
 import { Store } from '/static/js/store.js';
+import { Announcer } from '/static/js/views/announcer.js';
 import { MeterView } from '/static/js/views/meter.js';
 import { openPreferences } from '/static/js/views/preferences.js';
 import { TranscriptView } from '/static/js/views/transcript.js';
@@ -88,4 +89,22 @@ test('meter: one that is no longer on the page stops drawing', async () => {
   await frames(4);
   equal(looks, before);
   await context.close();
+});
+
+test('announcer: a reply is told when it is finished, also where somebody spoke meanwhile', () => {
+  const announcer = new Announcer();
+  const started = (seq, reply_id) => ({
+    type: 'reply.started', at, seq, reply_id, generation: 1, cause: 'b', name: 'AI',
+  });
+  const finished = (seq, reply_id) => ({
+    type: 'reply.finished', at, seq, reply_id, status: 'complete', text: reply_id, timing: {}, error: null,
+  });
+  const states = [
+    { type: 'ready', seq: 0 },
+    ...[started(1, 'r'), final(2), finished(3, 'r'), final(4), started(5, 's'), finished(6, 's'), final(7)],
+  ];
+  let state = openTalk(TALK, { id: 'me', name: '花子' });
+  for (const event of states) announcer.update((state = reduce(state, event)));
+  const told = [...announcer.element.children].map(({ textContent }) => textContent);
+  equal(told, ['花子: 2番', 'AI: r', '花子: 4番', 'AI: s', '花子: 7番']);
 });
