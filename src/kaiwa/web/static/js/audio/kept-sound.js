@@ -26,7 +26,13 @@ function open() {
       request.result.createObjectStore('captures', { keyPath: 'key' });
       request.result.createObjectStore('blocks');
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // A phone closes it while the page is out of sight.
+      request.result.onclose = () => {
+        database = null;
+      };
+      resolve(request.result);
+    };
     request.onerror = () => resolve(null);
   });
   return database;
