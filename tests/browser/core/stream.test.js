@@ -16,7 +16,7 @@ function oneTab() {
   };
 }
 
-/** A server whose streams are `ready` at once: which talks each was asked for, in order. */
+/** A server whose streams are `ready` at once, but for a talk that is `gone` in the first: which talks each was asked for, in order. */
 async function served(work) {
   const asked = [];
   const real = window.fetch;
@@ -24,11 +24,19 @@ async function served(work) {
     const after = new URL(url, location.href).searchParams.get('after').split(',');
     const talks = after.map((part) => part.split(':')[0]);
     asked.push(talks.join());
-    const ready = talks.map((talk) => `event: ready\ndata: {"seq": 0, "talk": "${talk}"}\n\n`);
+    const ready = talks.map((talk) => {
+      const event = talk === 'gone' && asked.length === 1 ? 'error' : 'ready';
+      return `event: ${event}\ndata: {"seq": 0, "talk": "${talk}"}\n\n`;
+    });
     return new Response(new ReadableStream({
       start(body) {
-        body.enqueue(new TextEncoder().encode(ready.join('')));
-        signal.addEventListener('abort', () => body.error(signal.reason));
+        const say = (text) => body.enqueue(new TextEncoder().encode(text));
+        say(ready.join(''));
+        const beat = setInterval(say, 1000, ': still here\n\n');
+        signal.addEventListener('abort', () => {
+          clearInterval(beat);
+          body.error(signal.reason);
+        });
       },
     }));
   };
@@ -45,12 +53,12 @@ function follower(stream, talk) {
   const states = [];
   let wake = () => {};
   const state = (state) => (states.push(state), wake());
-  void stream.follow(talk, { cursor: () => 0, read() {}, event() {}, state }, leaving.signal);
+  const over = stream.follow(talk, { cursor: () => 0, read() {}, event() {}, state }, leaving.signal);
   const until = async (count) => {
     while (states.length < count) await new Promise((resolve) => (wake = resolve));
     return states;
   };
-  return { leave: () => leaving.abort(), until };
+  return { leave: () => leaving.abort(), over, until };
 }
 
 test('stream: another one is a break for whoever read the last: what passed between them is unknown', () =>
@@ -64,6 +72,27 @@ test('stream: another one is a break for whoever read the last: what passed betw
     second.leave();
     await first.until(6);
     equal(asked, ['a', 'a,b', 'a'], 'a talk that nobody reads is not asked for');
+    stream.close();
+  }));
+
+test('stream: a talk that one may read no more is left, and the others go on', () =>
+  served(async () => {
+    const talk = async (id) => Promise.reject(new ApiError(404, 'not_found', id, false));
+    const stream = new EventStream(oneTab(), { events: async () => ({ events: [], seq: 0 }), talk });
+    const [gone, other] = ['gone', 'a'].map((talk) => follower(stream, talk));
+    const error = await gone.over.catch((reason) => reason);
+    equal([error.status, error.message], [404, 'gone']);
+    equal((await other.until(2)).slice(0, 2), ['connecting', 'live']);
+    other.leave();
+    stream.close();
+  }));
+
+test('stream: a talk that broke off alone is asked for again', () =>
+  served(async (asked) => {
+    const api = { events: async () => ({ events: [], seq: 0 }), talk: async () => ({}) };
+    const stream = new EventStream(oneTab(), api);
+    equal((await follower(stream, 'gone').until(3)).at(-1), 'live');
+    equal(asked, ['gone', 'gone']);
     stream.close();
   }));
 

@@ -322,7 +322,7 @@ class Leading {
       if (signal.aborted) return;
       this.tabs.tell({ type: 'broken' });
       if (reading.signal.aborted) continue; // other talks are wanted, or it was silent
-      if (error instanceof ApiError && !error.retryable) await this.#refuse(error);
+      if (error instanceof ApiError && !error.retryable) await this.#refuse(this.#talks);
       if (performance.now() - began > STEADY_MS) failures = 0;
       await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], signal);
     }
@@ -360,7 +360,8 @@ class Leading {
         .pipeThrough(sseMessages())
         .pipeTo(
           new WritableStream({
-            write: (message) => {
+            write: async (message) => {
+              if (message.event === 'error') await this.#leave(JSON.parse(message.data).talk);
               const event = decodeEvent(message);
               if (!event) return;
               if (event.type === 'ready') this.#ready.add(event.talk);
@@ -375,16 +376,24 @@ class Leading {
     }
   }
 
-  /** Somebody may not read something: who, and what? @param {ApiError} error */
-  async #refuse(error) {
-    for (const talk of this.#talks) {
+  /** The server reads this one no more. Throws where it may be asked for again. @param {string} talk */
+  async #leave(talk) {
+    if (!(await this.#refuse([talk]))) throw new ApiError(0, 'unreachable', talk, true);
+  }
+
+  /** Some of these may not be read: which, and why? @param {Iterable<string>} talks @returns whether any */
+  async #refuse(talks) {
+    let any = false;
+    for (const talk of talks) {
       const refusal = await this.api.talk(talk).then(
         () => null,
         (reason) => (reason instanceof ApiError && !reason.retryable ? reason : null),
       );
       if (!refusal) continue;
+      any = true;
       const { status, code, message: text } = refusal;
       this.tabs.tell({ type: 'refused', talk, status, code, text });
     }
+    return any;
   }
 }
