@@ -48,7 +48,7 @@ def origin() -> Iterator[str]:
 
 def test_the_pure_core(origin: str) -> None:
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright, "--autoplay-policy=no-user-gesture-required")
         page = browser.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))

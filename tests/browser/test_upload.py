@@ -37,7 +37,7 @@ def test_an_upload_of_which_nothing_is_stored_is_taken_up_again(origin: str) -> 
         browser = launch(playwright)
         page = browser.new_page()
         page.clock.install()
-        page.goto(f"{origin}/tests/core/index.html")
+        page.goto(f"{origin}/tests/core/empty.html")
         page.evaluate(UPLOAD)
         for _ in range(3):  # stored up to 400 by then; nothing more; taken up again
             page.clock.run_for(60_000)

@@ -51,3 +51,11 @@ export function streamOf(items) {
     },
   });
 }
+
+/** Until something holds; one that never does is named. */
+export async function until(holds, tries = 2000) {
+  while (!holds()) {
+    if (!tries--) throw new Error(`never: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

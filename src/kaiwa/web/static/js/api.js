@@ -308,7 +308,7 @@ export class Api {
       if (error.status === 401 && !path.startsWith('/auth/')) this.onSignedOut();
       throw error;
     }
-    return response.status === 204 ? null : response.json();
+    return bodyOf(response);
   }
 
   /**
@@ -319,7 +319,7 @@ export class Api {
     const signal = AbortSignal.timeout(TRY_MS);
     const response = await this.#fetch(method, path, { headers: { 'Content-Type': type }, body, signal });
     if (!response.ok) throw await ApiError.of(response);
-    return response.status === 204 ? null : response.json();
+    return bodyOf(response);
   }
 
   /** @param {string} method @param {string} path @param {RequestInit} init */
@@ -327,9 +327,19 @@ export class Api {
     try {
       return await fetch(path, { method, signal: AbortSignal.timeout(TIMEOUT_MS), ...init });
     } catch {
-      throw new ApiError(0, 'unreachable', 'The server does not answer.', true);
+      throw unreachable();
     }
   }
+}
+
+/** An answer whole; a connection may break in the middle of it. @param {Response} response @returns {Promise<any>} */
+function bodyOf(response) {
+  if (response.status === 204) return Promise.resolve(null);
+  return response.json().catch(() => Promise.reject(unreachable()));
+}
+
+function unreachable() {
+  return new ApiError(0, 'unreachable', 'The server does not answer.', true);
 }
 
 /** @param {string} id @param {string[]} rest */

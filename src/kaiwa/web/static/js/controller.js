@@ -31,6 +31,8 @@ export class Controller {
   onPlace = () => {};
 
   #opening = 0;
+  /** @type {Promise<TalkSession | null> | null} a talk that is being made */
+  #making = null;
   /** @type {{tabs: Tabs, stream: EventStream} | null} while somebody is signed in */
   #shared = null;
   #leaving = new Leaving(this.api, (error) => {
@@ -147,8 +149,14 @@ export class Controller {
     }
   }
 
+  /** A second click makes no second talk. @param {Partial<TalkSettings>} [settings] */
+  createTalk(settings = {}) {
+    this.#making ??= this.#create(settings).finally(() => (this.#making = null));
+    return this.#making;
+  }
+
   /** @param {Partial<TalkSettings>} settings */
-  async createTalk(settings = {}) {
+  async #create(settings) {
     try {
       const talk = await this.api.createTalk({ language: locale(), ...settings });
       this.store.dispatch({ type: 'talk', talk });
@@ -200,12 +208,6 @@ export class Controller {
         location.hash = routeHash(talk.id);
       },
     });
-  }
-
-  /** The microphone goes on, in the open talk or in a new one. */
-  async beginCapture() {
-    const session = this.session ?? (await this.createTalk());
-    if (session) await this.mic.begin(session);
   }
 
   /** Whether the reader may speak where they are. */

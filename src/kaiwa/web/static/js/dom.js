@@ -52,6 +52,15 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/**
+ * Whether a key belongs to a word that is being chosen. Safari ends the composition before it tells
+ * of the Enter that did, and marks that key with this code.
+ * @param {KeyboardEvent} event
+ */
+export function composing({ isComposing, keyCode }) {
+  return isComposing || keyCode === 229;
+}
+
 /** @param {() => void} draw @returns {() => void} asks for one drawing in the next frame */
 export function eachFrame(draw) {
   let asked = false;

@@ -132,6 +132,7 @@ export class EventStream {
         break;
       case 'roll':
         for (const [talk, { follower }] of this.#following) {
+          follower.state('connecting'); // another tab leads
           this.#tabs.tell({ type: 'want', talk, seq: follower.cursor() });
         }
         break;
@@ -192,7 +193,7 @@ export class EventStream {
   async #candidate(steal = false) {
     const { signal } = this.#over;
     if (this.#leading || signal.aborted) return;
-    const leading = new Leading(this.#tabs, this.#api, this.#seqs);
+    const leading = new Leading(this.#tabs, this.#api, this.#seqs, this.#following);
     await this.#tabs.hold('lead', signal, {
       steal,
       onHeld: () => {
@@ -247,13 +248,15 @@ class Leading {
   #settling;
   #wake = () => {};
 
-  /** @param {Tabs} tabs @param {Api} api @param {Map<string, number>} seqs */
-  constructor(tabs, api, seqs) {
+  /**
+   * @param {Tabs} tabs @param {Api} api @param {Map<string, number>} seqs
+   * @param {Map<string, unknown>} own the talks of this tab: all there are, where there are no locks to ask
+   */
+  constructor(tabs, api, seqs, own) {
     this.tabs = tabs;
     this.api = api;
     this.seqs = seqs;
-    /** @type {Set<string>} where there are no locks to ask */
-    this.own = new Set();
+    this.own = own;
   }
 
   get live() {
@@ -269,7 +272,6 @@ class Leading {
 
   /** @param {string} talk */
   want(talk) {
-    this.own.add(talk);
     const seq = this.seqs.get(talk) ?? 0;
     if (this.#ready.has(talk)) {
       this.tabs.tell({ type: 'event', event: { type: 'ready', talk, seq } });
@@ -318,16 +320,16 @@ class Leading {
       this.#ready.clear();
       this.#presence.clear();
       if (signal.aborted) return;
-      if (reading.signal.aborted) continue; // other talks are wanted
       this.tabs.tell({ type: 'broken' });
-      if (error instanceof ApiError && !error.retryable) await this.#refuse(error);
+      if (reading.signal.aborted) continue; // other talks are wanted, or it was silent
+      if (error instanceof ApiError && !error.retryable) await this.#refuse(this.#talks);
       if (performance.now() - began > STEADY_MS) failures = 0;
       await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)], signal);
     }
   }
 
   async #wanted() {
-    return (await this.tabs.held('talk.')) ?? new Set(this.own);
+    return (await this.tabs.held('talk.')) ?? new Set(this.own.keys());
   }
 
   /** @param {AbortSignal} aborted */
@@ -358,7 +360,8 @@ class Leading {
         .pipeThrough(sseMessages())
         .pipeTo(
           new WritableStream({
-            write: (message) => {
+            write: async (message) => {
+              if (message.event === 'error') await this.#leave(JSON.parse(message.data).talk);
               const event = decodeEvent(message);
               if (!event) return;
               if (event.type === 'ready') this.#ready.add(event.talk);
@@ -373,17 +376,24 @@ class Leading {
     }
   }
 
-  /** Somebody may not read something: who, and what? @param {ApiError} error */
-  async #refuse(error) {
-    for (const talk of this.#talks) {
+  /** The server reads this one no more. Throws where it may be asked for again. @param {string} talk */
+  async #leave(talk) {
+    if (!(await this.#refuse([talk]))) throw new ApiError(0, 'unreachable', talk, true);
+  }
+
+  /** Some of these may not be read: which, and why? @param {Iterable<string>} talks @returns whether any */
+  async #refuse(talks) {
+    let any = false;
+    for (const talk of talks) {
       const refusal = await this.api.talk(talk).then(
         () => null,
         (reason) => (reason instanceof ApiError && !reason.retryable ? reason : null),
       );
       if (!refusal) continue;
-      this.own.delete(talk);
+      any = true;
       const { status, code, message: text } = refusal;
       this.tabs.tell({ type: 'refused', talk, status, code, text });
     }
+    return any;
   }
 }

@@ -17,6 +17,7 @@ export class MicControl {
   #before = Promise.resolve();
   /** @type {{did: 'start' | 'unmute' | 'wait', at: number} | null} the control is held down */
   #press = null;
+  #ends = 0; // a capture that was ended before there was a talk for it does not begin
 
   /** @param {Controller} controller */
   constructor(controller) {
@@ -45,7 +46,7 @@ export class MicControl {
     const { mic, muted } = this.controller.state;
     const did = pressed(mic, muted);
     this.#press = { did, at: performance.now() };
-    if (did === 'start') void this.controller.beginCapture();
+    if (did === 'start') void this.begin();
     if (did === 'unmute') this.mute(false);
   }
 
@@ -56,7 +57,10 @@ export class MicControl {
     this.#press = null;
     void this.#capture?.microphone?.context.resume(); // on a touch screen, this is the gesture
     const then = released(did, performance.now() - at);
-    if (then === 'finish') void this.end();
+    if (then === 'finish') {
+      this.#ends += 1;
+      void this.end();
+    }
     if (then === 'mute') this.mute(true);
   }
 
@@ -77,7 +81,7 @@ export class MicControl {
     const { mic, muted } = this.controller.state;
     if (mic !== 'listening' && mic !== 'reconnecting') return;
     void this.end();
-    if (!muted) void this.controller.beginCapture();
+    if (!muted) void this.begin();
   }
 
   /** @param {string} capture @param {number} offset */
@@ -85,8 +89,18 @@ export class MicControl {
     if (this.#capture?.id === capture) this.#capture.durable(offset);
   }
 
+  /** In the open talk, or in a new one. */
+  async begin() {
+    const { store } = this.controller;
+    const ends = this.#ends;
+    store.dispatch({ type: 'mic', state: 'opening' });
+    const session = this.controller.session ?? (await this.controller.createTalk());
+    if (session && ends === this.#ends) await this.#capturing(session);
+    else store.dispatch({ type: 'mic', state: 'asleep' });
+  }
+
   /** @param {TalkSession} session */
-  async begin(session) {
+  async #capturing(session) {
     const { api, store } = this.controller;
     const wishes = new URLSearchParams(location.search);
     const source = wishes.get('capture');
@@ -109,12 +123,11 @@ export class MicControl {
     this.#capture = capture;
     try {
       await capture.start();
+      if (!capture.microphone) return; // ended while the browser asked
       this.#before = capture.done;
-      if (capture.microphone) {
-        const { analyser } = capture.microphone;
-        const stop = watchForBargeIn(analyser, () => this.controller.session?.player ?? null);
-        void capture.done.catch(() => {}).finally(stop);
-      }
+      const { analyser } = capture.microphone;
+      const stop = watchForBargeIn(analyser, () => this.controller.session?.player ?? null);
+      void capture.done.catch(() => {}).finally(stop);
     } catch (error) {
       capture.cancel();
       if (this.#capture === capture) this.#capture = null;

@@ -10,6 +10,7 @@
 export class Tabs {
   /** @type {Set<(message: TabMessage) => void>} */
   #listeners = new Set();
+  /** @type {BroadcastChannel | null} */
   #channel;
   #prefix;
   #locks = navigator.locks ?? null;
@@ -41,6 +42,7 @@ export class Tabs {
   close() {
     this.#listeners.clear();
     this.#channel?.close();
+    this.#channel = null; // what still ends has nobody to tell
   }
 
   /**

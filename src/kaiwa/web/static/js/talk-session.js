@@ -19,6 +19,7 @@ import { Store } from './store.js';
 const TAIL = 300; // entries or so: more than a screen or two
 const WORDS_MS = 2500; // how long a question may still be recognised before the microphone is ended
 const ANSWER_MS = 10_000; // how long the last words of an ended capture are waited for
+const STALE_MS = 60_000; // words missed for so long are read; to hear them now would startle
 
 /**
  * @typedef {object} SessionOptions
@@ -45,9 +46,10 @@ export class TalkSession {
   /** The reply that was asked for and has not begun. @type {string | null} */
   #asked = null;
   #unwanted = false; // it was stopped before the server had answered
-  /** Whether this tab is the one that sounds; of a talk in several tabs, one does. */
-  #sounds = false;
+  /** How often this tab holds the lock of the talk's sound: twice while it takes it from itself. */
+  #holds = 0;
   #playingElsewhere = false;
+  #behind = false; // what comes may have been said long ago
 
   /** @param {SessionOptions} options */
   constructor(options) {
@@ -76,6 +78,11 @@ export class TalkSession {
     return this.store.state;
   }
 
+  /** Whether this tab is the one that sounds; of a talk in several tabs, one does. */
+  get #sounds() {
+    return this.#holds > 0;
+  }
+
   /** Reads until closed. */
   async follow() {
     void this.loadMembers();
@@ -102,6 +109,8 @@ export class TalkSession {
           read: (events) => this.#read(events),
           event: (event) => this.#event(event),
           state: (state) => {
+            if (this.#abort.signal.aborted) return; // another talk is open
+            this.#behind = state === 'connecting';
             if (state === 'connecting') this.store.dispatch({ type: 'stream.opened' });
             this.options.onStream(state);
           },
@@ -157,6 +166,7 @@ export class TalkSession {
   /** Stops the reply that is being made or heard. */
   async stop() {
     if (this.#playingElsewhere) this.options.tabs.tell({ type: 'stop', talk: this.id });
+    if (this.player.again) this.player.stop(); // which says nothing of how far it was heard once
     const replyId = this.player.replyId ?? goingReply(this.state)?.id ?? this.#asked;
     if (!replyId) {
       this.#unwanted = this.state.asking;
@@ -190,16 +200,23 @@ export class TalkSession {
   /** Plays what was recorded of an utterance, or ends that. @param {Utterance} utterance */
   hear(utterance) {
     if (this.state.replaying?.id === utterance.id) return this.recording.stop();
-    this.player.stop();
+    this.#hush();
     void this.recording.play(utterance);
   }
 
   /** Says a finished reply again, here alone. @param {Reply} reply */
   replay(reply) {
-    this.player.stop();
+    this.#hush();
     for (const clause of reply.clauses) {
       this.player.add(reply.id, clause, this.state.settings, true);
     }
+  }
+
+  /** Silence for something else; of a reply that is still being made, the rest is not heard either. */
+  #hush() {
+    const going = goingReply(this.state);
+    if (going) this.player.stop(going.id);
+    this.player.stop();
   }
 
   /**
@@ -209,15 +226,20 @@ export class TalkSession {
   async #sound(now = false) {
     const { signal } = this.#abort;
     if (this.#sounds || signal.aborted || (now && this.#playingElsewhere)) return;
-    await this.options.tabs.hold(`sound.${this.id}`, signal, {
+    const { tabs } = this.options;
+    let held = false;
+    await tabs.hold(`sound.${this.id}`, signal, {
       steal: now,
       onHeld: () => {
-        this.#sounds = true;
+        held = true;
+        this.#holds += 1;
+        tabs.tell({ type: 'playing', talk: this.id, at: null }); // whoever had it may be gone
       },
     });
-    if (!this.#sounds || signal.aborted) return;
-    this.#sounds = false; // another tab has it
-    this.player.stop();
+    if (!held) return;
+    this.#holds -= 1;
+    if (this.#sounds || signal.aborted) return;
+    this.player.stop(); // another tab has it
     void this.#sound();
   }
 
@@ -245,7 +267,7 @@ export class TalkSession {
   /** @param {DurableEvent[]} events */
   #read(events) {
     if (!this.state.ready) this.store.dispatch({ type: 'events.read', events });
-    else for (const event of events) this.#event(event);
+    else for (const event of events) this.#take(event); // a hole in what is kept is what was erased
   }
 
   /** @param {TalkEvent} event */
@@ -254,6 +276,11 @@ export class TalkSession {
       this.#brokenAt = this.state.cursor; // asked again once; a hole that stays is the server's
       throw new ReadAgain();
     }
+    this.#take(event);
+  }
+
+  /** @param {TalkEvent} event */
+  #take(event) {
     const news = fit(this.state, event) !== 'old';
     this.store.dispatch(event);
     if (news) this.#effects(event);
@@ -278,7 +305,8 @@ export class TalkSession {
         const reply = replyById(this.state, event.reply_id);
         const clause = reply?.clauses.at(-1);
         const { settings } = this.state;
-        if (this.#sounds && reply && clause && speakerOf(reply, settings, this.options.voices())) {
+        const stale = this.#behind && Date.now() - Date.parse(event.at) > STALE_MS;
+        if (this.#sounds && !stale && reply && clause && speakerOf(reply, settings, this.options.voices())) {
           this.player.add(reply.id, clause, settings);
         }
         break;

@@ -170,6 +170,7 @@ export type AppState = {
   muted: boolean;
   sound: SoundState;
   notices: Notice[];
+  noticed: number; // how many there have been
 };
 
 export type AppAction =

@@ -7,6 +7,7 @@ import { Ducking } from '../core/ducking.js';
 import { decibels } from './level.js';
 
 const STEP_MS = 15;
+const SILENCE_DB = -100;
 
 /** @typedef {{replyId: string | null, duck: (ducked: boolean) => void}} Sounding */
 
@@ -19,7 +20,9 @@ export function watchForBargeIn(analyser, player) {
   const ducking = new Ducking();
   let before = false;
   const timer = setInterval(() => {
-    const ducked = ducking.step(decibels(analyser), performance.now(), Boolean(player()?.replyId));
+    // A closed microphone would say for ever how loud its last moment was.
+    const db = analyser.context.state === 'running' ? decibels(analyser) : SILENCE_DB;
+    const ducked = ducking.step(db, performance.now(), Boolean(player()?.replyId));
     if (ducked !== before) player()?.duck(ducked);
     before = ducked;
   }, STEP_MS);

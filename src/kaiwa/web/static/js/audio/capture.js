@@ -79,7 +79,10 @@ export class Capture {
     if (source.resumable) {
       this.#kept = new KeptSound({ key: id, user: userId, talk: talkId, capture: id, base: 0 });
     }
-    const sink = this.#spool.writable((at, block) => this.#kept?.push(at, block));
+    const sink = this.#spool.writable((at, block) => {
+      this.#kept?.push(at, block);
+      this.#kept?.release(this.#spool.start);
+    });
     source.bytes.pipeTo(sink).catch(() => this.#spool.close());
     this.options.onState('listening');
     this.done = this.#send(this.#upload).finally(() => this.#sleep());
@@ -129,7 +132,7 @@ export class Capture {
         resumable: source.resumable,
         onConnection: (connected) =>
           this.options.onState(
-            connected ? (this.#ending ? 'finishing' : 'listening') : 'reconnecting',
+            this.#ending ? 'finishing' : connected ? 'listening' : 'reconnecting',
           ),
         onRenamed: (capture, base) => this.#kept?.rename(capture, base),
         onTrouble,
@@ -148,6 +151,7 @@ export class Capture {
     } catch (error) {
       const own = error instanceof ApiError;
       if (own && !mayBeSentLater(error)) await this.#kept?.forget();
+      else this.#kept?.leave();
       const broken = own && error.retryable;
       this.options.onTrouble(broken ? 'mic.broken' : own ? error.code : 'mic.failed', error);
       return null;

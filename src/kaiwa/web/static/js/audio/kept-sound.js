@@ -26,7 +26,13 @@ function open() {
       request.result.createObjectStore('captures', { keyPath: 'key' });
       request.result.createObjectStore('blocks');
     };
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => {
+      // A phone closes it while the page is out of sight.
+      request.result.onclose = () => {
+        database = null;
+      };
+      resolve(request.result);
+    };
     request.onerror = () => resolve(null);
   });
   return database;
@@ -102,12 +108,23 @@ export class KeptSound {
     void transact('readwrite', (_, blocks) => void blocks.delete(blocksOf(key, first)));
   }
 
+  /** It is given up here; the same person's next sign-in sends it. */
+  leave() {
+    this.#end();
+    this.#write();
+    this.#unlock();
+  }
+
   /** All of it is stored elsewhere. */
   async forget() {
-    this.#over = true;
-    clearTimeout(this.#timer);
+    this.#end();
     await forgetKept(this.record.key);
     this.#unlock();
+  }
+
+  #end() {
+    this.#over = true;
+    clearTimeout(this.#timer);
   }
 
   #write() {

@@ -143,6 +143,11 @@ export class Player {
     return this.#items[0]?.replyId ?? null;
   }
 
+  /** Whether it is one that was said before. */
+  get again() {
+    return this.#items[0]?.again ?? false;
+  }
+
   /**
    * Silence, now.
    * @param {string} [replyId] only this reply, which will not be played again; else everything
@@ -156,16 +161,13 @@ export class Player {
       this.#heard.set(id, this.heard(id));
     }
     this.#items = this.#items.filter((item) => !gone.includes(item));
-    for (const { node } of gone) {
-      if (!node) continue;
-      node.onended = null;
-      node.stop();
-    }
+    for (const item of gone) unschedule(item);
+    for (const item of this.#items) if (item.from > audio().currentTime) unschedule(item); // it comes sooner now
     if (this.#speech && gone.includes(this.#speech.item)) {
       this.#speech.stop();
       this.#speech = null;
     }
-    this.#free = 0;
+    this.#free = Math.max(0, ...this.#items.filter(({ node }) => node).map(({ to }) => to));
     if (this.#items.length) void this.#pump();
     else this.#rest();
   }
@@ -197,7 +199,7 @@ export class Player {
     if (this.#pumping) return;
     this.#pumping = true;
     for (;;) {
-      const item = this.#items.find((i) => !i.node && i !== this.#speech?.item);
+      const item = this.#next;
       if (!item || this.#speech) break; // what follows the browser's voice waits for its end
       this.#prefetch();
       if (!item.clause.clip) {
@@ -207,11 +209,16 @@ export class Player {
         break;
       }
       const buffer = await item.buffer;
-      if (!this.#items.includes(item)) continue;
+      if (item !== this.#next) continue;
       if (buffer) this.#schedule(item, buffer);
       else this.#drop(item);
     }
     this.#pumping = false;
+  }
+
+  /** The first that has no place in time. */
+  get #next() {
+    return this.#items.find((item) => !item.node && item !== this.#speech?.item);
   }
 
   /** @param {Item} item @param {AudioBuffer} buffer */
@@ -328,4 +335,13 @@ export class Player {
       if (!this.#may) this.options.onState('blocked');
     }, WAKE_MS);
   };
+}
+
+/** @param {Item} item */
+function unschedule(item) {
+  if (!item.node) return;
+  item.node.onended = null;
+  item.node.stop();
+  item.node = null;
+  item.from = item.to = Infinity;
 }

@@ -22,11 +22,10 @@ export async function fetchTransport({ talkId, capture, offset, contentType, bod
     duplex: 'half',
     signal,
   };
-  const response = await fetch(`${talkPath(talkId, 'stream')}?${query}`, init).catch((error) => {
-    throw lost(error);
-  });
+  const fail = (/** @type {unknown} */ error) => Promise.reject(lost(error));
+  const response = await fetch(`${talkPath(talkId, 'stream')}?${query}`, init).catch(fail);
   if (!response.ok) throw await ApiError.of(response);
-  return response.json();
+  return response.json().catch(fail);
 }
 
 /** @type {Transport} */

@@ -16,6 +16,7 @@ export const START = Object.freeze({
   muted: false,
   sound: 'idle',
   notices: [],
+  noticed: 0,
 });
 
 /** @param {AppState} state @param {AppAction} action @returns {AppState} */
@@ -24,7 +25,13 @@ export function reduceApp(state, action) {
     case 'signed-in':
       return { ...state, phase: 'signed-in', user: action.user };
     case 'signed-out':
-      return { ...START, phase: 'signed-out', openId: state.openId, notices: state.notices };
+      return {
+        ...START,
+        phase: 'signed-out',
+        openId: state.openId,
+        notices: state.notices,
+        noticed: state.noticed,
+      };
     case 'unreachable':
       return { ...state, phase: 'unreachable' };
     case 'talks':
@@ -74,9 +81,10 @@ export function reduceApp(state, action) {
       return state.sound === action.state ? state : { ...state, sound: action.state };
     case 'notice': {
       const { level, text, code, undo } = action;
-      if (state.notices.some((n) => n.text === text)) return state;
-      const id = Math.max(0, ...state.notices.map((n) => n.id)) + 1;
-      return { ...state, notices: [...state.notices, { id, level, text, code, undo }].slice(-NOTICES) };
+      if (!undo && state.notices.some((n) => n.text === text)) return state;
+      const id = state.noticed + 1;
+      const notices = [...state.notices, { id, level, text, code, undo }].slice(-NOTICES);
+      return { ...state, notices, noticed: id };
     }
     case 'notice.closed':
       return { ...state, notices: state.notices.filter((n) => n.id !== action.id) };

@@ -9,10 +9,13 @@ const KEPT = 5; // lines, for a reader that lags
 export class Announcer {
   element = h('div', { class: 'visually-hidden', 'aria-live': 'polite', 'data-testid': 'announcer' });
   #told = 0;
+  /** Replies that were being made: what is said meanwhile does not make them old. */
+  #going = new Set();
 
   /** Another talk is open. */
   reset() {
     this.#told = 0;
+    this.#going.clear();
     this.element.replaceChildren();
   }
 
@@ -23,9 +26,13 @@ export class Announcer {
       return;
     }
     for (const entry of state.entries.slice(-KEPT)) {
-      const finished = entry.kind === 'reply' ? entry.status !== 'going' : true;
-      if (!finished || entry.seq <= this.#told) continue;
-      this.#told = entry.seq;
+      if (entry.kind === 'reply' && entry.status === 'going') {
+        this.#going.add(entry.id);
+        continue;
+      }
+      const waited = this.#going.delete(entry.id);
+      if (entry.seq <= this.#told && !waited) continue;
+      this.#told = Math.max(this.#told, entry.seq);
       this.tell(entry);
     }
   }

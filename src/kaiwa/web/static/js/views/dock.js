@@ -7,7 +7,7 @@ import { controlState } from '../core/control.js';
 import { isSpeaking } from '../core/people.js';
 import { goingReply } from '../core/state.js';
 import { outputLevel, unlockSound } from '../audio/playback.js';
-import { h, icon, setText } from '../dom.js';
+import { composing, h, icon, setText } from '../dom.js';
 import { t } from '../i18n.js';
 import { MeterView } from './meter.js';
 import { openPreferences } from './dialogs.js';
@@ -37,7 +37,7 @@ export class DockView {
     oninput: () => this.#fit(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       // While a Japanese word is being chosen, Enter belongs to the input method.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      if (event.key !== 'Enter' || event.shiftKey || composing(event)) return;
       event.preventDefault();
       this.#send();
     },

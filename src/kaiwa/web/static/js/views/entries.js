@@ -4,7 +4,7 @@
  *   from '../types.js' */
 import { heardParts, pieces } from '../core/reply.js';
 import { reached, waterfall } from '../core/timing.js';
-import { h, icon } from '../dom.js';
+import { composing, h, icon } from '../dom.js';
 import { clockTime, hasMessage, t } from '../i18n.js';
 
 /**
@@ -226,8 +226,9 @@ export function drawEditor(element, utterance, onDone) {
     'aria-label': t('utterance.editLabel'),
     'data-testid': 'edit-input',
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (composing(event)) return;
       if (event.key === 'Escape') onDone(null);
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      if (event.key === 'Enter' && !event.shiftKey) {
         event.preventDefault();
         form.requestSubmit();
       }

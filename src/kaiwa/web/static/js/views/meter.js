@@ -35,7 +35,8 @@ export class MeterView {
       return;
     }
     canvas.clearRect(0, 0, SIZE * SHARP, SIZE * SHARP);
-    if (!this.#analyser) {
+    if (!this.#analyser || !this.element.isConnected) {
+      this.#analyser = null;
       this.#level = 0;
       this.#bars.fill(0);
       delete document.documentElement.dataset.level;

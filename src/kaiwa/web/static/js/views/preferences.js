@@ -29,7 +29,8 @@ export function openPreferences(controller) {
       option('', t('prefs.usual')),
       ...all.map(({ id, name }) => option(id, name)),
     );
-    microphone.value = all.some(({ id }) => id === now.microphone) ? preferences().microphone : '';
+    const chosen = preferences().microphone;
+    microphone.value = all.some(({ id }) => id === chosen) ? chosen : '';
   };
   const trial = new MicTrial(controller, () => void list());
   const dialog = sheet(

@@ -3,7 +3,7 @@
 /** @import {Controller} from '../controller.js' */
 /** @import {TranscriptView} from './transcript.js' */
 import { find } from '../core/search.js';
-import { h, icon } from '../dom.js';
+import { composing, h, icon } from '../dom.js';
 import { t } from '../i18n.js';
 
 export class SearchBar {
@@ -15,7 +15,7 @@ export class SearchBar {
     'data-testid': 'search-input',
     oninput: () => this.#seek(),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      if (event.isComposing) return;
+      if (composing(event)) return;
       if (event.key === 'Escape') this.close();
       if (event.key === 'Enter') this.#go(event.shiftKey ? 1 : -1);
     },

@@ -5,7 +5,7 @@
 /** @import {Item} from './menu.js' */
 import { routeHash } from '../core/route.js';
 import { folded } from '../core/search.js';
-import { brandIcon, h, icon } from '../dom.js';
+import { brandIcon, composing, h, icon } from '../dom.js';
 import { shortWhen, t, titleOf } from '../i18n.js';
 import { initial } from './entries.js';
 import { openMenu } from './menu.js';
@@ -260,7 +260,7 @@ export function renameInput(title, done) {
     'data-testid': 'rename-input',
     onblur: () => done(input.value.trim()),
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      if (event.isComposing || !['Enter', 'Escape'].includes(event.key)) return;
+      if (composing(event) || !['Enter', 'Escape'].includes(event.key)) return;
       event.preventDefault(); // what gets the focus is not pressed
       done(event.key === 'Enter' ? input.value.trim() : null);
     },

@@ -274,6 +274,7 @@ export class TranscriptView {
       if (wanted.has(slot.element)) continue;
       slot.element.remove();
       this.#slots.delete(key);
+      if (key === this.#editing) this.#editing = null;
     }
     let at = this.#list.firstElementChild;
     for (const element of order) {
