@@ -123,7 +123,8 @@ async def test_a_process_listens_on_one_connection_whatever_its_readers(
                 "SELECT FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-            assert len(others) == 1
+            in_pool = database._pool.get_size() - 1
+            assert len(others) == in_pool + 1
 
 
 async def test_a_reader_that_was_cancelled_leaves_no_listener(
@@ -257,7 +258,7 @@ async def test_migrations_wait_for_each_other(postgres: str) -> None:
 async def test_a_start_does_not_wait_for_a_database_that_fell_silent(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate_module, "_CHECK_S", 0.3)
+    monkeypatch.setattr(migrate_module, "CHECK_S", 0.3)
     holder = await asyncpg.connect(database_url)
     async with holder.transaction():
         await holder.execute("LOCK TABLE alembic_version")

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from kaiwa.adapters.postgres.database import LOST
 from kaiwa.adapters.postgres.embedded import binaries
-from kaiwa.adapters.postgres.migrate import connect
+from kaiwa.adapters.postgres.migrate import CHECK_S, connect
 from kaiwa.errors import Conflict, DatabaseDown, NotFound, SetupError
 
 
@@ -44,7 +44,7 @@ async def restore(url: str, file: Path) -> None:
     Raises NotFound for no such file, Conflict for a database that holds something, DatabaseDown,
     SetupError with pg_restore's own words.
     """
-    connection = await connect(url)
+    connection = await connect(url, CHECK_S)
     try:
         tables = await connection.fetchval(
             "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"

@@ -62,7 +62,7 @@ async def migrate(url: str) -> None:
 
 async def _version(url: str) -> str | None:
     """Of the schema that is there; None before the first."""
-    link = await connect(url)
+    link = await connect(url, CHECK_S)
     try:
         version: str | None = await link.fetchval("SELECT version_num FROM alembic_version")
         return version
@@ -74,7 +74,7 @@ async def _version(url: str) -> str | None:
         link.terminate()
 
 
-async def connect(url: str, command_timeout_s: float = CHECK_S) -> asyncpg.Connection:
+async def connect(url: str, command_timeout_s: float) -> asyncpg.Connection:
     """One connection. Raises DatabaseDown, SetupError."""
     try:
         return await asyncpg.connect(url, timeout=_CONNECT_S, command_timeout=command_timeout_s)
