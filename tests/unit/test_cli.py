@@ -21,6 +21,7 @@ from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.cli import cli, main
 from kaiwa.domain.talk import TalkSettings
+from kaiwa.errors import KaiwaError
 from kaiwa.models.catalogue import CATALOGUE
 
 COMMANDS = [
@@ -162,6 +163,32 @@ def test_what_cannot_be_heard_again_says_why(
     assert "no such talk" in capsys.readouterr().err
     assert run(monkeypatch, "rehear", asyncio.run(talk())) == 1
     assert "no sound of this talk was kept" in capsys.readouterr().err
+
+
+def test_a_talk_is_heard_again_by_the_recogniser_of_its_data_folder(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    nowhere: Path,
+) -> None:
+    async def talk() -> str:
+        async with Database.open(database_url) as database:
+            mari = await PostgresAccounts(database).register("まり", None)
+            return (await PostgresTalks(database).create(mari, TalkSettings(), None)).id
+
+    async def found(*_: object) -> None:
+        """Something was recorded."""
+
+    def refused(name: str) -> None:
+        raise KaiwaError(f"asked for {name}")
+
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "asr-model").write_text("whisper-small")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr("kaiwa.rehearing.Rehearing.open", found)
+    monkeypatch.setattr("kaiwa.cli._embedded_recogniser", refused)
+    assert run(monkeypatch, "rehear", asyncio.run(talk()), "--data", "data") == 1
+    assert capsys.readouterr().err == "kaiwa: asked for whisper-small\n"
 
 
 ERRORS = [
