@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jwt
@@ -22,7 +23,9 @@ from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.cli import cli, main
 from kaiwa.domain.talk import TalkSettings
 from kaiwa.errors import KaiwaError
-from kaiwa.models.catalogue import CATALOGUE
+from kaiwa.models.catalogue import CATALOGUE, Model
+from kaiwa.models.hub import HuggingFaceSource
+from kaiwa.models.source import ModelFile
 
 COMMANDS = [
     (),
@@ -259,6 +262,26 @@ def test_a_file_of_settings_that_is_broken_is_one_line(
     (nowhere / "kaiwa.toml").write_text("port = = 1")
     assert run(monkeypatch, "models", "list") == 1
     assert capsys.readouterr().err.startswith("kaiwa: kaiwa.toml cannot be read")
+
+
+def test_a_pull_mends_weights_that_were_damaged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    def fetch(self: object, files: Sequence[ModelFile], parts: Path, advance: object) -> None:
+        for file in files:
+            (parts / file.name).write_bytes(b"weights")
+
+    digest = hashlib.sha256(b"weights").hexdigest()
+    source = HuggingFaceSource("owner/tiny", "abc")
+    tiny = Model("tiny", "speech", "", "MIT", (ModelFile("model.bin", digest, 7),), (source,))
+    monkeypatch.setattr("kaiwa.models.catalogue.CATALOGUE", (tiny,))
+    monkeypatch.setattr(HuggingFaceSource, "fetch", fetch)
+    assert run(monkeypatch, "models", "pull", "tiny") == 0
+    weights = nowhere / "models" / "tiny" / "model.bin"
+    weights.write_bytes(b"wreckage"[:7])
+    assert run(monkeypatch, "models", "pull", "tiny") == 0
+    assert weights.read_bytes() == b"weights"
+    assert "not what its publisher published" in capsys.readouterr().err
 
 
 def test_the_models_are_listed_with_their_licence() -> None:
