@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import webbrowser
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from kaiwa import serving
+from kaiwa.app import _warming
 from kaiwa.settings import read_settings
 from tests.fakes.hearing import MARI
 
@@ -44,3 +46,17 @@ async def test_the_page_opens_where_there_is_a_screen(
     assert [url for url, _ in opened] == ([] if screen is None else [door])
     assert threading.main_thread() not in [thread for _, thread in opened]
     assert (door in capsys.readouterr().err) == (screen is None)
+
+
+async def test_a_part_that_crashes_while_it_loads_takes_nothing_along() -> None:
+    loaded = asyncio.Event()
+
+    async def crashes() -> None:
+        raise ValueError
+
+    async def loads() -> None:
+        loaded.set()
+
+    openers: Any = SimpleNamespace(run=loads)
+    async with _warming({"one": crashes, "other": loads}, openers):
+        await loaded.wait()
