@@ -378,6 +378,8 @@ async def _warming(
                 await ready()
             except KaiwaError as error:
                 log.warning("part_not_ready", part=name, reason=error.message)
+            except Exception:
+                log.exception("part_not_ready", part=name)
         await contained(openers.run, "openers")
 
     async with asyncio.TaskGroup() as tasks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
@@ -119,6 +120,9 @@ class AsrServer:
             log.warning("asr_client_refused", clients=self._clients)
             writer.close()
             return
+        # One whose machine went away without a word would keep its place for ever.
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._clients += 1
         self._idle.clear()
         try:

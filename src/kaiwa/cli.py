@@ -169,7 +169,7 @@ def rehear(
             recordings = PostgresRecordings(database)
             rehearing = Rehearing(PostgresEventLog(database), recordings, TalkId(talk))
             await rehearing.open()
-            name = read_settings(asr_model=model).recogniser_model
+            name = read_settings(data=data, asr_model=model).recogniser_model
             recogniser = _embedded_recogniser(name)
             chosen = _language(language or settings.language)
             with Bar(console=Console(stderr=True)) as bar:

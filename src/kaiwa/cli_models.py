@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kaiwa.errors import KaiwaError, NotFound
+from kaiwa.errors import DigestMismatch, KaiwaError, NotFound
 from kaiwa.settings import read_settings
 
 models_cli = typer.Typer(help="The weights: what is there, and fetching them.")
@@ -44,7 +44,7 @@ def pull_models(
         typer.Argument(help="From the list; none: what serve uses by default."),
     ] = None,
 ) -> None:
-    """Fetch weights, with progress; what was fetched before is kept, and checked by digest.
+    """Fetch weights, with progress; what was fetched before is checked by digest, and kept.
 
     A name that is not in the list is pulled by the Ollama server, if there is one.
     """
@@ -57,7 +57,13 @@ def pull_models(
     known = {model.name: model for model in CATALOGUE}
     for name in names or [model.name for model in DEFAULT_MODELS]:
         if name in known:
-            path = store.pull(known[name], progress_for())
+            progress = progress_for()
+            if store.is_complete(known[name]):
+                try:
+                    store.verify(known[name])
+                except DigestMismatch as error:
+                    progress.note(error.message)
+            path = store.pull(known[name], progress)
             print(f"{name}: {path}")
         else:
             asyncio.run(_pull_by_ollama(settings, name))

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any, Final
@@ -117,13 +118,19 @@ async def _greet(
         return
     door = settings.data / "open.html"
     await _leave_door(door, url, services.accounts, owner)
-    if open_page and webbrowser.open(door.as_uri()):
+    if open_page and _has_screen() and await asyncio.to_thread(webbrowser.open, door.as_uri()):
         return
     console.print(
         f"To come in as this machine's owner, open {door.as_uri()} in a browser within "
         f"{CODE_LIFETIME_S} s.",
         soft_wrap=True,
     )
+
+
+def _has_screen() -> bool:
+    """Where there is none, Python opens a browser in the terminal (w3m), which cannot show it."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in screens)
 
 
 async def _leave_door(door: Path, url: str, accounts: Accounts, owner: User) -> None:

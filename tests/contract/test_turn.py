@@ -37,3 +37,9 @@ async def test_any_length_and_silence_can_be_judged(ms: int) -> None:
 async def test_missing_weights_are_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="kaiwa models pull"):
         await SmartTurn(tmp_path / "none.onnx").ready()
+
+
+async def test_so_are_damaged_ones(tmp_path: Path) -> None:
+    (tmp_path / "torn.onnx").write_bytes(b"torn")
+    with pytest.raises(ModelMissing, match="kaiwa models pull"):
+        await SmartTurn(tmp_path / "torn.onnx").ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -135,3 +136,19 @@ async def test_a_recogniser_that_fails_ends_its_client_only(server: Running) -> 
     assert await server.lines(TWO.tobytes()) == []
     server.recogniser.down = None
     assert text_of(await server.lines(TWO.tobytes()))
+
+
+async def test_a_client_whose_machine_went_away_is_noticed(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: asyncio.Queue[socket.socket] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(writer.get_extra_info("socket"))
+        await reader.read()
+
+    monkeypatch.setattr(server.clients, "_serve", serve)
+    _, writer = await server.connect()
+    connection = await came.get()
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    writer.close()

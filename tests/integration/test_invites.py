@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import asyncpg
 from websockets.asyncio.client import connect
 
+from kaiwa.adapters.postgres.database import Database, queries
 from tests.integration.house import L16, Guest, House, house
 from tests.sounds import speech
 
@@ -143,3 +145,20 @@ async def test_one_talk_that_ends_does_not_end_the_others(mari: Guest, ken: Gues
         await ken.http.delete(f"/talks/{own}")
         await events.rest()  # none is left
     assert not any(e.get("talk") == gone and "seq" in e for e in events.seen)
+
+
+async def test_a_link_that_is_revoked_while_it_is_followed_lets_nobody_in(
+    database: Database, mari: Guest, ken: Guest
+) -> None:
+    talk = await mari.new_talk()
+    made = await invited(mari, talk)
+    async with database.transaction() as connection:
+        await queries.lock_talk(connection, talk=talk)
+        accepting = asyncio.create_task(accepts(ken, made["code"]))
+        async with database.connection() as looking:
+            while not await looking.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            ):
+                pass
+        await queries.delete_invite(connection, talk=talk, id=made["id"])
+    assert await accepting == 404

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jwt
@@ -21,7 +22,10 @@ from kaiwa.adapters.postgres.database import Database
 from kaiwa.adapters.postgres.talks import PostgresTalks
 from kaiwa.cli import cli, main
 from kaiwa.domain.talk import TalkSettings
-from kaiwa.models.catalogue import CATALOGUE
+from kaiwa.errors import KaiwaError
+from kaiwa.models.catalogue import CATALOGUE, Model
+from kaiwa.models.hub import HuggingFaceSource
+from kaiwa.models.source import ModelFile
 
 COMMANDS = [
     (),
@@ -164,6 +168,32 @@ def test_what_cannot_be_heard_again_says_why(
     assert "no sound of this talk was kept" in capsys.readouterr().err
 
 
+def test_a_talk_is_heard_again_by_the_recogniser_of_its_data_folder(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    nowhere: Path,
+) -> None:
+    async def talk() -> str:
+        async with Database.open(database_url) as database:
+            mari = await PostgresAccounts(database).register("まり", None)
+            return (await PostgresTalks(database).create(mari, TalkSettings(), None)).id
+
+    async def found(*_: object) -> None:
+        """Something was recorded."""
+
+    def refused(name: str) -> None:
+        raise KaiwaError(f"asked for {name}")
+
+    (nowhere / "data").mkdir()
+    (nowhere / "data" / "asr-model").write_text("whisper-small")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setattr("kaiwa.rehearing.Rehearing.open", found)
+    monkeypatch.setattr("kaiwa.cli._embedded_recogniser", refused)
+    assert run(monkeypatch, "rehear", asyncio.run(talk()), "--data", "data") == 1
+    assert capsys.readouterr().err == "kaiwa: asked for whisper-small\n"
+
+
 ERRORS = [
     (("serve", "--port", "70000"), "port"),
     (("serve", "--cert", "nowhere.pem", "--key", "nowhere.pem"), "there is no file nowhere.pem"),
@@ -232,6 +262,26 @@ def test_a_file_of_settings_that_is_broken_is_one_line(
     (nowhere / "kaiwa.toml").write_text("port = = 1")
     assert run(monkeypatch, "models", "list") == 1
     assert capsys.readouterr().err.startswith("kaiwa: kaiwa.toml cannot be read")
+
+
+def test_a_pull_mends_weights_that_were_damaged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], nowhere: Path
+) -> None:
+    def fetch(self: object, files: Sequence[ModelFile], parts: Path, advance: object) -> None:
+        for file in files:
+            (parts / file.name).write_bytes(b"weights")
+
+    digest = hashlib.sha256(b"weights").hexdigest()
+    source = HuggingFaceSource("owner/tiny", "abc")
+    tiny = Model("tiny", "speech", "", "MIT", (ModelFile("model.bin", digest, 7),), (source,))
+    monkeypatch.setattr("kaiwa.models.catalogue.CATALOGUE", (tiny,))
+    monkeypatch.setattr(HuggingFaceSource, "fetch", fetch)
+    assert run(monkeypatch, "models", "pull", "tiny") == 0
+    weights = nowhere / "models" / "tiny" / "model.bin"
+    weights.write_bytes(b"wreckage"[:7])
+    assert run(monkeypatch, "models", "pull", "tiny") == 0
+    assert weights.read_bytes() == b"weights"
+    assert "not what its publisher published" in capsys.readouterr().err
 
 
 def test_the_models_are_listed_with_their_licence() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock, Timeout
 
 from kaiwa.errors import ModelMissing, ModelUnavailable
 from kaiwa.models.hub import HuggingFaceSource
@@ -59,7 +60,10 @@ def test_a_repository_comes_whole_or_not_at_all(
     def fetch(
         self: HuggingFaceSource, files: Sequence[ModelFile], parts: Path, advance: Advance
     ) -> None:
-        assert (self.repo, self.revision) == ("owner/name", "abc")
+        assert (self.repo, self.revision) == ("owner/name", found.sha)
+        with pytest.raises(Timeout):  # nobody else fetches it
+            FileLock(tmp_path / ".partial" / "owner--name.lock").acquire(timeout=0)
+        assert not list(parts.iterdir())  # of another revision
         for file in files:
             (parts / file.name).write_bytes(b"1234")
             advance(file.size)
@@ -72,9 +76,15 @@ def test_a_repository_comes_whole_or_not_at_all(
     with pytest.raises(ModelUnavailable, match="no connection"):
         pull_speech("owner/name", store, SilentProgress())
     assert not (tmp_path / "owner--name").exists()
-    broken = False
+    broken, found.sha = False, "def"
     folder = pull_speech("owner/name", store, SilentProgress())
     assert {file.name for file in folder.iterdir()} == {*FILES, "vocabulary.json"}
+
+    found.sha, found.siblings[0].size = "ghi", 3
+    (folder / "model.bin").unlink()
+    with pytest.raises(ModelUnavailable, match=r"model\.bin has 4 bytes, not 3"):
+        pull_speech("owner/name", store, SilentProgress())
+    assert not (folder / "model.bin").exists()
 
     found.siblings = siblings[:1]
     with pytest.raises(ModelUnavailable, match=r"no config\.json, tokenizer\.json"):

@@ -297,13 +297,3 @@ def test_a_root_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> Non
 
     with pytest.raises(ModelUnavailable, match="cannot keep tiny in"):
         ModelStore(tmp_path / "models").pull(a_model(FakeSource()))
-
-
-def test_remove_takes_files_and_parts(store: ModelStore) -> None:
-    store.pull(a_model(FakeSource()))
-    assert store.size_on_disk(a_model()) > len(WEIGHTS) + len(CONFIG)
-
-    store.remove(a_model())
-
-    assert store.size_on_disk(a_model()) == 0
-    assert not store.is_complete(a_model())

@@ -59,7 +59,13 @@ class SmartTurn:
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = options.inter_op_num_threads = 1
                 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                self._session = onnxruntime.InferenceSession(
-                    str(self._weights), options, providers=["CPUExecutionProvider"]
-                )
+                try:
+                    self._session = onnxruntime.InferenceSession(
+                        str(self._weights), options, providers=["CPUExecutionProvider"]
+                    )
+                except Exception as error:  # its own have no class in common
+                    raise ModelMissing(
+                        f"the turn model's weights are damaged: {self._weights}; "
+                        "`kaiwa models pull` mends them"
+                    ) from error
             return self._session

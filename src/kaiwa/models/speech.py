@@ -15,7 +15,7 @@ from kaiwa.errors import ModelMissing, ModelUnavailable
 from kaiwa.models.catalogue import model
 from kaiwa.models.hub import FIRST_CONTACT_S, HuggingFaceSource
 from kaiwa.models.progress import Progress
-from kaiwa.models.source import ModelFile, SourceFailed
+from kaiwa.models.source import ModelFile, SourceFailed, size_of
 from kaiwa.models.store import ModelStore
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -48,12 +48,18 @@ def pull_speech(name: str, store: ModelStore, progress: Progress) -> Path:
         raise ModelMissing(f"the speech model in {folder} has no {missing}")
     if "/" not in name:
         return store.pull(model(name), progress)
-    _pull_repository(name, folder, store.root / ".partial" / folder.name, progress)
+    try:
+        with store.locked(folder.name, progress):
+            if not all((folder / file).is_file() for file in FILES):  # the one we waited for did it
+                _pull_repository(name, folder, store.parts(folder.name), progress)
+    except OSError as error:
+        raise ModelUnavailable(f"cannot keep {name} in {store.root}: {error}") from error
     return folder
 
 
 def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -> None:
-    """What a repository has today goes to `parts`, and when all of it is there to `folder`."""
+    """What a repository has today goes to a folder of its revision in `parts`, and when all of it
+    is there to `folder`."""
     from huggingface_hub import HfApi
 
     try:
@@ -71,6 +77,7 @@ def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -
                 f"{name} is no Whisper for CTranslate2: it has no {', '.join(sorted(missing))}"
             )
         source = HuggingFaceSource(name, found.sha or "main")
+        parts /= source.revision
         parts.mkdir(parents=True, exist_ok=True)
         progress.note(f"{name}: from {source.label}")
         progress.start(name, source.bytes_to_fetch(files), source.bytes_here(files, parts))
@@ -78,7 +85,12 @@ def _pull_repository(name: str, folder: Path, parts: Path, progress: Progress) -
             source.fetch(files, parts, progress.advance)
         finally:
             progress.finish()
+        for file in files:
+            if (size := size_of(parts / file.name)) != file.size:
+                shutil.rmtree(parts, ignore_errors=True)
+                raise SourceFailed(f"{file.name} has {size} bytes, not {file.size}")
         shutil.rmtree(folder, ignore_errors=True)
         parts.replace(folder)
-    except (SourceFailed, OSError) as error:
+        shutil.rmtree(parts.parent, ignore_errors=True)
+    except SourceFailed as error:
         raise ModelUnavailable(f"the Hugging Face Hub did not give {name}: {error}") from error

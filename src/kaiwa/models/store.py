@@ -84,7 +84,7 @@ class ModelStore:
         progress = progress or SilentProgress()
         if not self.is_complete(model):
             try:
-                with self._locked(model, progress):
+                with self.locked(model.name, progress):
                     if not self.is_complete(model):  # the process we waited for may have done it
                         self._fill(model, progress)
             except OSError as error:
@@ -93,39 +93,24 @@ class ModelStore:
                 ) from error
         return self.path(model)
 
-    def remove(self, model: Model) -> None:
-        """Delete the model and whatever of it was half fetched."""
-        if not self.root.exists():
-            return
-        with self._locked(model, SilentProgress()):
-            shutil.rmtree(self.root / model.name, ignore_errors=True)
-            shutil.rmtree(self._parts(model), ignore_errors=True)
-
-    def size_on_disk(self, model: Model) -> int:
-        """Bytes taken by the model, parts of an unfinished pull included."""
-        return sum(
-            size_of(path)
-            for folder in (self.root / model.name, self._parts(model))
-            for path in folder.rglob("*")
-            if path.is_file()
-        )
-
-    def _parts(self, model: Model) -> Path:
-        return self.root / _PARTIAL / model.name
+    def parts(self, name: str) -> Path:
+        """Where an unfinished pull of that model is kept."""
+        return self.root / _PARTIAL / name
 
     @contextmanager
-    def _locked(self, model: Model, progress: Progress) -> Iterator[None]:
+    def locked(self, name: str, progress: Progress) -> Iterator[None]:
+        """Nobody else pulls that model during the block. Raises `ModelUnavailable`, OSError."""
         (self.root / _PARTIAL).mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.root / _PARTIAL / f"{model.name}.lock")
+        lock = filelock.FileLock(self.root / _PARTIAL / f"{name}.lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            progress.note(f"{model.name}: another process is fetching it; waiting")
+            progress.note(f"{name}: another process is fetching it; waiting")
             try:
                 lock.acquire(timeout=LOCK_TIMEOUT_S)
             except filelock.Timeout as error:
                 raise ModelUnavailable(
-                    f"another process has been fetching {model.name} for"
+                    f"another process has been fetching {name} for"
                     f" {LOCK_TIMEOUT_S / 60:.0f} minutes; end it and try again"
                 ) from error
         try:
@@ -155,13 +140,13 @@ class ModelStore:
                 "\n  - ".join([f"{model.name} could not be fetched:", *lines])
             ) from ExceptionGroup(f"sources of {model.name}", [error for _, error in failures])
         _write_durably(folder / _VERIFIED, json.dumps(_digests(model.files)).encode())
-        shutil.rmtree(self._parts(model), ignore_errors=True)
+        shutil.rmtree(self.parts(model.name), ignore_errors=True)
 
     def _bring(
         self, model: Model, files: Sequence[ModelFile], source: Source, progress: Progress
     ) -> None:
         """Fetch and assemble `files` from one source; a digest that fails takes its parts along."""
-        parts = self._parts(model) / source.kind
+        parts = self.parts(model.name) / source.kind
         parts.mkdir(parents=True, exist_ok=True)
         total, already = source.bytes_to_fetch(files), source.bytes_here(files, parts)
         self._check_space(model, total - already + sum(file.size for file in files))

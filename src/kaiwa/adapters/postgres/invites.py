@@ -49,6 +49,8 @@ class PostgresInvites:
             row = _found(await queries.invite_by_digest(connection, digest=digest, user=user.id))
             talk, role = TalkId(row["talk_id"]), Role(row["role"])
             _found(await queries.lock_talk(connection, talk=talk))
+            # Again: it may have been revoked, or the user removed, before the talk was locked.
+            _found(await queries.invite_by_digest(connection, digest=digest, user=user.id))
             now = await queries.role_of(connection, talk=talk, user=user.id)
             if now is None or _ORDER.index(Role(now)) < _ORDER.index(role):
                 await join(connection, talk, user, role)
