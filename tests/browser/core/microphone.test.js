@@ -198,3 +198,20 @@ test('kept sound: what the disk did not take is silence, and the rest stays in i
   await sendLeftOvers('holed', async (_, sound, start) => (sent.push([start, ...sound]), true));
   equal(sent, [[2, 2, 2, 0, 0, 0, 0, 8, 8]]);
 });
+
+test('kept sound: what the disk does not give now is left for another time', async () => {
+  const kept = new KeptSound({ key: 'later', user: 'later', talk: 't', capture: 'later', base: 0 });
+  kept.push(0, Uint8Array.of(1, 2));
+  kept.leave();
+  const { getAll } = IDBObjectStore.prototype;
+  const sent = [];
+  const send = () => sendLeftOvers('later', async (_, sound) => (sent.push([...sound]), true));
+  IDBObjectStore.prototype.getAll = function (...args) {
+    if (this.name === 'blocks') throw new DOMException('', 'UnknownError');
+    return getAll.apply(this, args);
+  };
+  await send();
+  IDBObjectStore.prototype.getAll = getAll;
+  await send();
+  equal(sent, [[1, 2]]);
+});

@@ -154,8 +154,9 @@ export async function sendLeftOvers(user, send) {
       const mine = blocksOf(record.key);
       const keys = await transact('readonly', (_, blocks) => blocks.getAllKeys(mine));
       const sound = await transact('readonly', (_, blocks) => blocks.getAll(mine));
-      const starts = /** @type {[string, number][]} */ (keys ?? []).map(([, start]) => start);
-      if (!starts.length || (await send(record, inPlace(starts, sound ?? []), starts[0]))) {
+      if (!keys || !sound) return; // the disk does not give it now
+      const starts = /** @type {[string, number][]} */ (keys).map(([, start]) => start);
+      if (!starts.length || (await send(record, inPlace(starts, sound), starts[0]))) {
         await forgetKept(record.key);
       }
     });
