@@ -1,4 +1,4 @@
-"""The page's pure core, tested where it runs: in a real browser, without a server of ours."""
+"""The page's core and parts, tested where they run: in a real browser, without our server."""
 
 from __future__ import annotations
 

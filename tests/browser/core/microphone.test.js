@@ -1,7 +1,7 @@
 import { ApiError } from '/static/js/api.js';
 import { watchForBargeIn } from '/static/js/audio/barge-in.js';
 import { Capture } from '/static/js/audio/capture.js';
-import { sendLeftOvers } from '/static/js/audio/kept-sound.js';
+import { KeptSound, sendLeftOvers } from '/static/js/audio/kept-sound.js';
 import { Microphone } from '/static/js/audio/microphone.js';
 import { START, reduceApp } from '/static/js/core/app.js';
 import { Spool } from '/static/js/core/spool.js';
@@ -170,4 +170,48 @@ test('control: two clicks make one talk', async () => {
   controller.api.createTalk = async () => Promise.reject(new ApiError(0, 'unreachable', String(making++), true));
   await Promise.all([controller.createTalk(), controller.createTalk()]);
   equal(making, 1);
+});
+
+test('controller: a list of talks that was asked for before a change does not undo it', async () => {
+  const controller = new Controller();
+  const answers = [];
+  controller.api.talks = () => new Promise((resolve) => answers.push(resolve));
+  const [old, fresh] = ['old', 'new'].map((id) => ({ id, title: id }));
+  controller.store.dispatch({ type: 'talks', talks: [old] });
+  const loaded = controller.loadTalks();
+  controller.store.dispatch({ type: 'talk', talk: fresh });
+  answers.shift()({ talks: [old] });
+  await until(() => answers.length);
+  answers.shift()({ talks: [fresh, old] });
+  await loaded;
+  equal(controller.state.talks.map(({ id }) => id), ['new', 'old']);
+});
+
+test('kept sound: what the disk did not take is silence, and the rest stays in its place', async () => {
+  const record = { key: 'holed', user: 'holed', talk: 't', capture: 'holed', base: 0 };
+  for (const at of [2, 8]) {
+    const kept = new KeptSound(record);
+    kept.push(at, Uint8Array.of(at, at));
+    kept.leave();
+  }
+  const sent = [];
+  await sendLeftOvers('holed', async (_, sound, start) => (sent.push([start, ...sound]), true));
+  equal(sent, [[2, 2, 2, 0, 0, 0, 0, 8, 8]]);
+});
+
+test('kept sound: what the disk does not give now is left for another time', async () => {
+  const kept = new KeptSound({ key: 'later', user: 'later', talk: 't', capture: 'later', base: 0 });
+  kept.push(0, Uint8Array.of(1, 2));
+  kept.leave();
+  const { getAll } = IDBObjectStore.prototype;
+  const sent = [];
+  const send = () => sendLeftOvers('later', async (_, sound) => (sent.push([...sound]), true));
+  IDBObjectStore.prototype.getAll = function (...args) {
+    if (this.name === 'blocks') throw new DOMException('', 'UnknownError');
+    return getAll.apply(this, args);
+  };
+  await send();
+  IDBObjectStore.prototype.getAll = getAll;
+  await send();
+  equal(sent, [[1, 2]]);
 });

@@ -28,16 +28,18 @@ async function served(work) {
       const event = talk === 'gone' && asked.length === 1 ? 'error' : 'ready';
       return `event: ${event}\ndata: {"seq": 0, "talk": "${talk}"}\n\n`;
     });
+    let beat;
     return new Response(new ReadableStream({
       start(body) {
         const say = (text) => body.enqueue(new TextEncoder().encode(text));
         say(ready.join(''));
-        const beat = setInterval(say, 1000, ': still here\n\n');
+        beat = setInterval(say, 1000, ': still here\n\n');
         signal.addEventListener('abort', () => {
           clearInterval(beat);
           body.error(signal.reason);
         });
       },
+      cancel: () => clearInterval(beat),
     }));
   };
   try {

@@ -138,10 +138,12 @@ export class Controller {
     this.store.dispatch({ type: 'signed-out' });
   }
 
-  /** @param {boolean} [quietly] a list that could not be renewed is no news */
+  /** @param {boolean} [quietly] a list that could not be renewed is no news @returns {Promise<void>} */
   async loadTalks(quietly = false) {
+    const before = this.state.talks;
     try {
       const { talks } = await this.api.talks();
+      if (this.state.talks !== before) return await this.loadTalks(quietly); // this one may be older
       const staying = talks.filter(({ id }) => !this.#leaving.has(id));
       this.store.dispatch({ type: 'talks', talks: staying });
     } catch (error) {

@@ -154,12 +154,28 @@ export async function sendLeftOvers(user, send) {
       const mine = blocksOf(record.key);
       const keys = await transact('readonly', (_, blocks) => blocks.getAllKeys(mine));
       const sound = await transact('readonly', (_, blocks) => blocks.getAll(mine));
-      const [first] = /** @type {[string, number][]} */ (keys ?? []);
-      if (!first || (await send(record, joined(sound ?? []), first[1]))) {
+      if (!keys || !sound) return; // the disk does not give it now
+      const starts = /** @type {[string, number][]} */ (keys).map(([, start]) => start);
+      if (!starts.length || (await send(record, inPlace(starts, sound), starts[0]))) {
         await forgetKept(record.key);
       }
     });
   }
+}
+
+/**
+ * Blocks one after the other, with silence for those that a full disk did not take.
+ * @param {number[]} starts @param {Bytes[]} blocks
+ */
+function inPlace(starts, blocks) {
+  let end = starts[0];
+  return joined(
+    blocks.flatMap((block, i) => {
+      const missing = new Uint8Array(Math.max(0, starts[i] - end));
+      end = starts[i] + block.length;
+      return [missing, block];
+    }),
+  );
 }
 
 /** @param {string} key */
