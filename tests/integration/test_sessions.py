@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 
@@ -10,6 +11,9 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from kaiwa.adapters.postgres.accounts import PostgresAccounts
+from kaiwa.adapters.postgres.database import Database
+from kaiwa.errors import NotSignedIn
 from kaiwa.web import attempts
 from kaiwa.web.attempts import ACCOUNT_BURST, ADDRESS_BURST, REGISTER_BURST
 from kaiwa.web.security import ACCESS_LIFETIME_S
@@ -147,6 +151,20 @@ async def test_a_new_password_ends_every_other_session_and_what_it_has_open(
         assert (await page.post("/auth/login", json=WHO)).status_code == 401
         new = {**WHO, "password": "better horse"}
         assert (await page.post("/auth/login", json=new)).status_code == 200
+
+
+async def test_who_signs_in_while_the_password_changes_is_not_in(database: Database) -> None:
+    accounts = PostgresAccounts(database)
+    mari = await accounts.register("まり", "the old one")
+    async with database.transaction() as changing:
+        await changing.execute("UPDATE users SET password_hash = 'new' WHERE id = $1", mari.id)
+        late = asyncio.create_task(accounts.begin_session(mari.id, 60, "", "the old one"))
+        await asyncio.sleep(0.1)
+        assert not late.done()
+    with pytest.raises(NotSignedIn, match="changed"):
+        await late
+    assert await accounts.sessions(mari.id) == []
+    assert await accounts.begin_session(mari.id, 60, "", "new")
 
 
 async def test_a_session_ended_by_another_process_ends_uploads_here(database_url: str) -> None:

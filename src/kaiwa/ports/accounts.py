@@ -67,7 +67,10 @@ class Accounts(Protocol):
     ) -> None:
         """Ends every session of theirs but `keep`."""
 
-    async def begin_session(self, user: UserId, lifetime_s: int, device: str) -> SessionId: ...
+    async def begin_session(
+        self, user: UserId, lifetime_s: int, device: str, password_hash: str | None = None
+    ) -> SessionId:
+        """Raises NotSignedIn where `password_hash`, by which they came in, is theirs no more."""
 
     async def sessions(self, user: UserId) -> list[Session]:
         """Those of theirs that have not ended, the last used first."""

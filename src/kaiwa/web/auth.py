@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from kaiwa.domain.ids import SessionId
 from kaiwa.domain.talk import User, UserName
 from kaiwa.errors import Forbidden, NotSignedIn
+from kaiwa.ports.accounts import Credentials
 from kaiwa.web.asking import COOKIES, Asker, AskerSession, Asking, signed_in
 from kaiwa.web.devices import device_of
 from kaiwa.web.passwords import MAX_PASSWORD, hash_password, password_matches
@@ -85,11 +86,13 @@ async def login(
     given: NameAndPassword, services: Asking, request: Request, response: Response
 ) -> SignedInAnswer:
     services.attempts.take(request, given.name)
-    user = await _checked(services, request, given.name, given.password)
-    if user is None:
+    found = await _checked(services, request, given.name, given.password)
+    if found is None:
         raise NotSignedIn("the name or the password is wrong")
     services.attempts.succeeded(request, given.name)
-    return await _sign_in(services, user, request, response, bearer=given.bearer)
+    return await _sign_in(
+        services, found.user, request, response, found.password_hash, bearer=given.bearer
+    )
 
 
 @router.post("/code")
@@ -180,19 +183,27 @@ async def me(user: Asker) -> User:
     return user
 
 
-async def _checked(services: Services, request: Request, name: str, password: str) -> User | None:
+async def _checked(
+    services: Services, request: Request, name: str, password: str
+) -> Credentials | None:
     found = await services.accounts.credentials(name)
     known = None if found is None else found.password_hash
     if await asyncio.to_thread(password_matches, known, password) and found is not None:
-        return found.user
+        return found
     note(request, "password_wrong", account=None if found is None else found.user.id)
     return None
 
 
 async def _sign_in(
-    services: Services, user: User, request: Request, response: Response, *, bearer: bool = False
+    services: Services,
+    user: User,
+    request: Request,
+    response: Response,
+    password_hash: str | None = None,
+    *,
+    bearer: bool = False,
 ) -> SignedInAnswer:
-    pair = await services.sessions.begin(user, device_of(request))
+    pair = await services.sessions.begin(user, device_of(request), password_hash)
     note(request, "signed_in", user=user.id)
     if not bearer:
         if before := request.cookies.get(services.site.cookie_name):

@@ -70,8 +70,11 @@ class Sessions:
             finally:
                 looking.cancel()
 
-    async def begin(self, user: User, device: str = "") -> Pair:
-        session = await self._accounts.begin_session(user.id, SESSION_LIFETIME_S, device)
+    async def begin(self, user: User, device: str = "", password_hash: str | None = None) -> Pair:
+        """Raises NotSignedIn where the password that matched this was changed meanwhile."""
+        session = await self._accounts.begin_session(
+            user.id, SESSION_LIFETIME_S, device, password_hash
+        )
         return self._pair(user, session, 0)
 
     async def by_access(self, token: str) -> SignedIn:

@@ -12,7 +12,7 @@ import structlog
 from kaiwa.adapters.postgres.database import Connection, Database, queries
 from kaiwa.domain.ids import SessionId, UserId, new_id
 from kaiwa.domain.talk import User
-from kaiwa.errors import Conflict, NotFound
+from kaiwa.errors import Conflict, NotFound, NotSignedIn
 from kaiwa.policy.rotation import Standing, Verdict, judge
 from kaiwa.ports.accounts import Credentials, Lifetimes, Session
 
@@ -74,13 +74,21 @@ class PostgresAccounts:
             await queries.set_password(connection, id=user, password_hash=password_hash)
             await queries.end_sessions(connection, user=user, keep=keep or "")
 
-    async def begin_session(self, user: UserId, lifetime_s: int, device: str) -> SessionId:
-        session = SessionId(new_id())
+    async def begin_session(
+        self, user: UserId, lifetime_s: int, device: str, password_hash: str | None = None
+    ) -> SessionId:
         async with self._database.connection() as connection:
-            await queries.insert_session(
-                connection, id=session, user=user, lifetime=lifetime_s, device=device
+            session = await queries.insert_session(
+                connection,
+                id=new_id(),
+                user=user,
+                lifetime=lifetime_s,
+                device=device,
+                password_hash=password_hash,
             )
-        return session
+        if session is None:
+            raise NotSignedIn("the password was changed just now; sign in with the new one")
+        return SessionId(session)
 
     async def sessions(self, user: UserId) -> list[Session]:
         async with self._database.connection() as connection:

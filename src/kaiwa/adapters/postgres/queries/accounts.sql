@@ -28,9 +28,14 @@ SELECT id, name FROM users ORDER BY created_at;
 -- name: set_password(password_hash, id)!
 UPDATE users SET password_hash = :password_hash WHERE id = :id;
 
--- name: insert_session(id, user, lifetime, device)!
+-- name: insert_session(id, user, lifetime, device, password_hash)$
+-- FOR SHARE waits for a password that is being changed, and looks again.
 INSERT INTO sessions (id, user_id, expires_at, device)
-VALUES (:id, :user, now() + :lifetime::int * interval '1 second', :device);
+SELECT :id, users.id, now() + :lifetime::int * interval '1 second', :device
+FROM users
+WHERE users.id = :user AND (:password_hash::text IS NULL OR password_hash = :password_hash)
+FOR SHARE
+RETURNING id;
 
 -- name: sessions_of(user)
 SELECT id, device, began_at, COALESCE(used_at, issued_at) AS seen_at FROM sessions
