@@ -42,7 +42,7 @@ async def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT; call `check` first.
 
-    Raises SetupError, AlreadyRunning, DatabaseDown.
+    Raises SetupError, also where listening ends by itself, AlreadyRunning, DatabaseDown.
     """
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -60,9 +60,11 @@ async def serve(
         owner = await services.accounts.machine_owner(getpass.getuser())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stopping, services, server))
-            serving = tasks.create_task(_serve(server))
+            serving = tasks.create_task(_serve(server, stopping))
             await _wait_until_listening(settings, serving)
             await _greet(settings, services, owner, secure=secure, open_page=open_page)
+    if not serving.result():
+        raise SetupError("the HTTP server ended by itself; start kaiwa again")
 
 
 def check(settings: Settings, *, tls: bool, cert: Path | None, key: Path | None) -> None:
@@ -78,9 +80,13 @@ def check(settings: Settings, *, tls: bool, cert: Path | None, key: Path | None)
     _check_port(settings)
 
 
-async def _serve(server: Any) -> None:
+async def _serve(server: Any, stopping: asyncio.Event) -> bool:
+    """Whether it served until it was to stop; if not, everything else stops too."""
     with contextlib.suppress(TimeoutError):  # connections that nobody reads from
         await server.serve()
+    asked = stopping.is_set()
+    stopping.set()
+    return asked
 
 
 async def _end(stopping: asyncio.Event, services: Services, server: Any) -> None:
@@ -95,7 +101,7 @@ async def _end(stopping: asyncio.Event, services: Services, server: Any) -> None
     server.stop()
 
 
-async def _wait_until_listening(settings: Settings, serving: asyncio.Task[None]) -> None:
+async def _wait_until_listening(settings: Settings, serving: asyncio.Task[bool]) -> None:
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104
     while not serving.done():
         try:

@@ -135,17 +135,29 @@ async def test_the_end_does_not_wait_for_who_takes_nothing(tmp_path: Path, secur
     certificate = local_certificate(tmp_path) if secure else ()
     server = http_server.http_server(endless, "127.0.0.1", port, *certificate)
     server.workers_kill_timeout = 0.1
-    serve = asyncio.create_task(serving_module._serve(server))
+    stopping = asyncio.Event()
+    serve = asyncio.create_task(serving_module._serve(server, stopping))
     await until_listening(port)
     context = trusting("http/1.1") if secure else None
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1)
     writer.write(b"GET / HTTP/1.1\r\nHost: kaiwa\r\n\r\n")
     assert await reader.read(1) == b"H"
     await stuck.wait()
+    stopping.set()
     server.stop()
-    await serve
+    assert await serve
     over.set()
     writer.transport.abort()
+
+
+async def test_a_server_that_ends_by_itself_ends_all() -> None:
+    port = free_port()
+    server = http_server.http_server(PlainTextResponse("はい"), "127.0.0.1", port)
+    stopping = asyncio.Event()
+    serve = asyncio.create_task(serving_module._serve(server, stopping))
+    await until_listening(port)
+    server.stop()
+    assert not await serve and stopping.is_set()
 
 
 def open_files() -> int:

@@ -70,7 +70,7 @@ class WhisperRecogniser:
                 engine = CTranslate2Engine(self._model_dir)
             else:
                 engine = OnnxEngine(self._model_dir, threads=self._threads)
-        except (RuntimeError, ValueError, OSError) as failure:
+        except Exception as failure:  # onnxruntime has classes of its own, which it does not export
             raise RecogniserDown(
                 f"the speech model in {self._model_dir} cannot be loaded: {failure}"
             ) from failure
